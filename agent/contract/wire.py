@@ -1,0 +1,373 @@
+"""The envelope of a batch: column-major JSON, CRC-32 last, gzip above 1 kB; read back within hard caps."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from agent.contract.observation import LedgerEntry, Numbered, Observation, Origin, Quality, checked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_BYTES = 256 * 1024  # of one message as received
+MAX_INFLATED = 4 * 1024 * 1024
+MAX_RATIO = 200  # gzip of real batches is below 20; a bomb is above 1,000
+MAX_ROWS = 10_000
+MAX_DEPTH = 8
+GZIP_ABOVE = 1000
+GZIP = b"\x1f\x8b"
+OBSERVATIONS = "observations/1"
+LEDGER = "ledger/1"
+CONTENT_TYPE = "application/vnd.footfall.batch+json"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Span = tuple[Annotated[int, Field(ge=1, lt=2**62)], Annotated[int, Field(ge=1, lt=2**62)]]
+Int = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
+Value = Annotated[float, Field(allow_inf_nan=False)] | None
+
+
+class WireError(ValueError):
+    """A message breaks the contract; the text says where and how, and is what `rejected` answers."""
+
+
+class Dictionary(BaseModel):
+    """The words of a batch, so that each row says small integers."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sensor: list[Name] = []
+    place: list[str] = []
+    metric: list[str] = []
+    why: list[str] = []
+
+
+class Columns(BaseModel):
+    """The rows of an `observations/1` batch, a list a column.
+
+    s, p, m index the dictionary; the k-th start is t0 plus the first k+1 of `t`; d seconds long; x the value
+    (null withdraws); o origin code; q quality mask; lo, hi, n bounds and samples where any row has them.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    s: list[Int]
+    p: list[Int]
+    m: list[Int]
+    t0: Int
+    t: list[Int]
+    d: list[Int]
+    x: list[Value]
+    o: list[Int]
+    q: list[Int]
+    lo: list[Value] | None = None
+    hi: list[Value] | None = None
+    n: list[Value] | None = None
+
+
+class LedgerColumns(BaseModel):
+    """The entries of a `ledger/1` batch: sensor, from, length, state, reason, and numbers given up."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    s: list[Int]
+    t0: Int
+    t: list[Int]
+    d: list[Int]
+    st: list[Literal["pending", "answered", "lost", "disputed"]]
+    w: list[Int]
+    g: list[list[Span]]
+
+
+class SenderClock(BaseModel):
+    """How far the sender's clock can be trusted."""
+
+    sync: str = "unknown"
+    offset_ms: float | None = None
+
+
+class Envelope(BaseModel):
+    """What a batch says of itself; `cols` stays raw until its schema is known."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    v: Literal[1] = 1
+    id: Annotated[str, StringConstraints(min_length=3, max_length=200)]
+    device: Name
+    epoch: Name
+    seq: list[Span]
+    void: list[Span] = []
+    lane: Literal["fresh", "backlog"]
+    boot: int
+    run: str
+    sent: str
+    clock: SenderClock = SenderClock()
+    schema_: Annotated[str, Field(alias="schema", max_length=64)]
+    layout: str = ""
+    n: Annotated[int, Field(ge=0, le=MAX_ROWS)]
+    tz: str = "UTC"
+    dict_: Annotated[Dictionary, Field(alias="dict")] = Dictionary()
+    cols: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _numbers_match(self) -> Envelope:
+        for name, spans in (("seq", self.seq), ("void", self.void)):
+            if any(b < a for a, b in spans) or any(b >= c for (_, b), (c, _) in pairwise(spans)):
+                raise ValueError(f"{name} is not ascending")
+        if sum(b - a + 1 for a, b in self.seq) != self.n:
+            raise ValueError(f"seq names {sum(b - a + 1 for a, b in self.seq)} numbers, n says {self.n}")
+        return self
+
+    @property
+    def numbers(self) -> list[int]:
+        """The number of each row, in row order."""
+        return [number for a, b in self.seq for number in range(a, b + 1)]
+
+
+def sha_of(payload: bytes) -> str:
+    """The first 8 bytes of SHA-256 of a payload exactly as received, in hex: what an answer names content by."""
+    return hashlib.sha256(payload).hexdigest()[:16]
+
+
+def batch_id(device: str, epoch: str, numbers: Sequence[tuple[int, int]]) -> str:
+    """The id of the batch that carries these numbers."""
+    return f"{device}:{epoch}:{numbers[0][0]}-{numbers[-1][1]}"
+
+
+# ---- writing
+
+
+def _number(value: float | None) -> float | int | None:
+    return int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _optional(values: list[float | None]) -> list[float | int | None] | None:
+    return [_number(value) for value in values] if any(value is not None for value in values) else None
+
+
+def _steps(starts: list[int]) -> list[int]:
+    return [later - earlier for earlier, later in pairwise([starts[0], *starts])] if starts else []
+
+
+def _indexed(words: list[str]) -> tuple[list[str], list[int]]:
+    index: dict[str, int] = {}
+    codes = [index.setdefault(word, len(index)) for word in words]
+    return list(index), codes
+
+
+def observation_columns(rows: Sequence[Observation]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """The dictionary and columns of these rows, for `encode`."""
+    sensors, s = _indexed([row.sensor for row in rows])
+    places, p = _indexed([row.place for row in rows])
+    metrics, m = _indexed([row.metric for row in rows])
+    starts = [row.start for row in rows]
+    columns = {
+        "s": s,
+        "p": p,
+        "m": m,
+        "t0": starts[0] if starts else 0,
+        "t": _steps(starts),
+        "d": [row.end - row.start for row in rows],
+        "x": [_number(row.value) for row in rows],
+        "o": [int(row.origin) for row in rows],
+        "q": [int(row.quality) for row in rows],
+        "lo": _optional([row.lower for row in rows]),
+        "hi": _optional([row.upper for row in rows]),
+        "n": _optional([row.n for row in rows]),
+    }
+    words = {"sensor": sensors, "place": places, "metric": metrics}
+    return words, {name: column for name, column in columns.items() if column is not None}
+
+
+def ledger_columns(entries: Sequence[LedgerEntry]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """The dictionary and columns of these ledger entries, for `encode`."""
+    sensors, s = _indexed([entry.sensor for entry in entries])
+    why, w = _indexed([entry.reason for entry in entries])
+    starts = [entry.start for entry in entries]
+    columns = {
+        "s": s,
+        "t0": starts[0] if starts else 0,
+        "t": _steps(starts),
+        "d": [entry.end - entry.start for entry in entries],
+        "st": [entry.state for entry in entries],
+        "w": w,
+        "g": [list(entry.numbers) for entry in entries],
+    }
+    return {"sensor": sensors, "why": why}, columns
+
+
+def encode(head: dict[str, Any], words: dict[str, list[str]], columns: dict[str, Any]) -> bytes:
+    """The bytes of a batch: head, dictionary and columns as JSON, CRC-32 last, gzip where that is above 1 kB.
+
+    `head` holds the fields of `Envelope` before `dict`. The same arguments always give the same bytes.
+    """
+    text = json.dumps({**head, "dict": words, "cols": columns}, separators=(",", ":"), allow_nan=False)
+    body = text[:-1].encode()
+    body += f',"crc":"{zlib.crc32(body):08x}"}}'.encode()
+    return gzip.compress(body, compresslevel=6, mtime=0) if len(body) > GZIP_ABOVE else body
+
+
+# ---- reading
+
+
+def inflate(payload: bytes) -> bytes:
+    """The plain bytes of a message, gzip or not, within the caps; the output is never larger than the cap.
+
+    Raises:
+        WireError: too large, too good a ratio, or damaged.
+    """
+    if len(payload) > MAX_BYTES:
+        raise WireError(f"{len(payload)} bytes are more than the {MAX_BYTES} a batch may have")
+    if not payload.startswith(GZIP):
+        return payload
+    budget = min(MAX_INFLATED, MAX_RATIO * len(payload))
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        plain = stream.decompress(payload, budget)
+    except zlib.error as error:
+        raise WireError(f"gzip is damaged: {error}") from None
+    if stream.unconsumed_tail or len(plain) >= budget:
+        raise WireError(f"inflates beyond {budget} bytes")
+    if not stream.eof or stream.unused_data:
+        raise WireError("gzip ends too early or carries more than one stream")
+    return plain
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise WireError(f"{name} is no number of JSON")
+
+
+def parse_json(plain: bytes) -> dict[str, Any]:
+    """A JSON object within the depth cap; NaN and Infinity are refused.
+
+    Raises:
+        WireError: not JSON, too deep, or no object.
+    """
+    try:
+        found = json.loads(plain, parse_constant=_refuse_constant)
+    except WireError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise WireError("the message is no JSON object")
+    if plain.count(b"[") + plain.count(b"{") > MAX_DEPTH and _nesting(found) > MAX_DEPTH:
+        raise WireError(f"nested deeper than {MAX_DEPTH}")
+    return found
+
+
+def _nesting(found: dict[str, Any]) -> int:
+    level: list[Any] = [found]
+    depth = 0
+    while level:
+        depth += 1
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+    return depth
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "envelope"
+    return f"{where}: {problem['msg']}"
+
+
+def open_envelope(payload: bytes) -> Envelope:
+    """The envelope of a batch as received; its columns are not yet read.
+
+    Raises:
+        WireError: caps, CRC or form are broken; the text names the field.
+    """
+    plain = inflate(payload)
+    crc_at = plain.rfind(b',"crc":"')
+    if crc_at < 0:
+        raise WireError("crc is missing")
+    if plain[crc_at:] != f',"crc":"{zlib.crc32(plain[:crc_at]):08x}"}}'.encode():
+        raise WireError("crc does not match the bytes before it, or is not the last field")
+    try:
+        return Envelope.model_validate(parse_json(plain))
+    except ValidationError as error:
+        raise WireError(_first_problem(error)) from None
+
+
+def _same_length(columns: BaseModel, n: int) -> None:
+    for name in type(columns).model_fields:
+        column = getattr(columns, name)
+        if isinstance(column, list) and len(column) != n:
+            raise WireError(f"cols.{name} has {len(column)} entries, n says {n}")
+
+
+def _pick(words: list[str], codes: list[int], name: str) -> list[str]:
+    if codes and not 0 <= min(codes) <= max(codes) < len(words):
+        raise WireError(f"cols.{name} points outside the dictionary")
+    return [words[code] for code in codes]
+
+
+def read_observations(envelope: Envelope) -> list[Numbered]:
+    """The rows of an `observations/1` batch with their numbers.
+
+    Raises:
+        WireError: a column is missing, has another length, or holds a value that no observation may have.
+    """
+    try:
+        cols = Columns.model_validate(envelope.cols)
+    except ValidationError as error:
+        raise WireError(f"cols.{_first_problem(error)}") from None
+    _same_length(cols, envelope.n)
+    nothing: list[float | None] = [None] * envelope.n
+    words = envelope.dict_
+    starts = list(accumulate(cols.t, initial=cols.t0))[1:]
+    try:
+        rows = [
+            checked(Observation(sensor, place, metric, start, start + d, x, Origin(o), Quality(q), lo, hi, n))
+            for sensor, place, metric, start, d, x, o, q, lo, hi, n in zip(
+                _pick(words.sensor, cols.s, "s"),
+                _pick(words.place, cols.p, "p"),
+                _pick(words.metric, cols.m, "m"),
+                starts,
+                cols.d,
+                cols.x,
+                cols.o,
+                cols.q,
+                cols.lo or nothing,
+                cols.hi or nothing,
+                cols.n or nothing,
+                strict=True,
+            )
+        ]
+    except (ValueError, OverflowError, OSError) as error:
+        raise WireError(f"cols: {error}") from None
+    return [Numbered(number, row) for number, row in zip(envelope.numbers, rows, strict=True)]
+
+
+def read_ledger(envelope: Envelope) -> list[tuple[int, LedgerEntry]]:
+    """The entries of a `ledger/1` batch with their numbers.
+
+    Raises:
+        WireError: a column is missing, has another length, or is out of bounds.
+    """
+    try:
+        cols = LedgerColumns.model_validate(envelope.cols)
+    except ValidationError as error:
+        raise WireError(f"cols.{_first_problem(error)}") from None
+    _same_length(cols, envelope.n)
+    sensors = _pick(envelope.dict_.sensor, cols.s, "s")
+    reasons = _pick(envelope.dict_.why, cols.w, "w")
+    starts = list(accumulate(cols.t, initial=cols.t0))[1:]
+    entries = [
+        LedgerEntry(sensor, start, start + d, state, reason, tuple(numbers))
+        for sensor, start, d, state, reason, numbers in zip(
+            sensors, starts, cols.d, cols.st, reasons, cols.g, strict=True
+        )
+    ]
+    return list(zip(envelope.numbers, entries, strict=True))

@@ -1,0 +1,140 @@
+"""The contract of a driver, and everything that may go wrong with a device.
+
+    SensorError
+    ├── Unreachable   no connection, no answer in time, or the answer broke off
+    ├── Refused       the credentials were not accepted
+    ├── Unsupported   this model or firmware does not have it
+    └── Garbled       an answer came and could not be understood; keeps the raw text
+
+A driver raises nothing else. Whatever the HTTP client raises is translated where it is called (`reading.fetch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    import aiohttp
+
+
+class SensorError(Exception):
+    """Something is wrong with one device; the text says what, in words for a technician."""
+
+
+class Unreachable(SensorError):
+    """No connection, no answer within the deadline, or the answer broke off."""
+
+
+class Refused(SensorError):
+    """The device does not accept the credentials."""
+
+
+class Unsupported(SensorError):
+    """This model or firmware does not have what was asked for."""
+
+
+class Garbled(SensorError):
+    """The answer could not be understood.
+
+    `raw` is the text it was about, `line` and `column` count from 1 where they are known.
+    """
+
+    def __init__(self, what: str, raw: str = "", line: int | None = None, column: int | None = None) -> None:
+        where = "" if line is None else f"line {line}" + ("" if column is None else f", column {column}") + ": "
+        super().__init__(where + what)
+        self.raw = raw[:2000]  # enough for support to see, too little to fill a log
+        self.line = line
+        self.column = column
+
+
+class Kind(StrEnum):
+    """The kinds of data a device may tell."""
+
+    LINES = "lines"
+    REGIONS = "regions"
+    HEAT = "heat"
+    COUNTERS = "counters"
+
+
+class Row(NamedTuple):
+    """One interval of one place as the device's memory says it, [start, end) in UTC seconds.
+
+    The row of a running interval grows; that it is final is for the poller to judge. `raw` is the device's own
+    start text. `repeated` marks a single row for a local hour that came twice: it then spans both passes.
+    """
+
+    place: str
+    metric: str
+    start: int
+    end: int
+    value: float
+    raw: str = ""
+    repeated: bool = False
+
+
+class Counter(NamedTuple):
+    """A total that runs since the device last reset it, or (metrics alarm_*) a flag of 0 or 1."""
+
+    place: str
+    metric: str
+    value: float
+
+
+class History(NamedTuple):
+    """What the memory answered: rows oldest first, and what of the answer could not be read."""
+
+    rows: Sequence[Row]
+    problems: Sequence[Garbled] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a driver is given; it opens nothing of its own.
+
+    `address` is host or host:port, `now` the store's clock in UTC seconds, `options` the brand's own keys of the
+    sensor's TOML table. The password never appears in a text or a URL.
+    """
+
+    sensor: str
+    address: str
+    zone: ZoneInfo
+    session: aiohttp.ClientSession
+    now: Callable[[], float]
+    username: str = ""
+    password: str = field(default="", repr=False)
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+class Driver(Protocol):
+    """One device on the local network. Calls never overlap; they raise `SensorError` and nothing else.
+
+    Nothing is written down here: a driver returns what the device said, as it said it. Empty is a valid answer, and
+    never means zero.
+    """
+
+    cadence: Mapping[Kind, float]
+    """What this driver asks for, and every how many seconds of the store's time."""
+
+    async def history(self, kind: Kind, since: int, until: int) -> History:
+        """The device's intervals of a kind that touch [since, until), without those that have not yet begun."""
+
+    async def counters(self) -> Sequence[Counter]:
+        """The running counters and alarm flags at this moment."""
+
+
+class Brand(Protocol):
+    """What a brand's module offers: `open_driver` for the poller, `decode` for a recorded answer."""
+
+    def open_driver(self, device: Device) -> Driver:
+        """A driver for this device; connects to nothing yet."""
+
+    def decode(self, body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) -> tuple[Kind, History]:
+        """Read one recorded body; `kind` None means recognise it.
+
+        Counters come as rows of zero length at `now`. Raises `Garbled` where nothing at all can be read.
+        """

@@ -1,0 +1,1 @@
+"""What drivers of every brand share: fetching within caps, tolerant tables, local time."""
