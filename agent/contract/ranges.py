@@ -92,17 +92,12 @@ class Ranges:
         return self._last[-1] if self._last else 0
 
     def copy(self) -> Ranges:
-        made = Ranges()
-        made._first, made._last = list(self._first), list(self._last)
-        return made
+        return Ranges(self)
 
     def between(self, first: int, last: int) -> Ranges:
         """The part of the set within first…last."""
-        made = self.copy()
-        if made._first:
-            made.remove(min(made._first[0], first), first - 1)
-        if made._last and made._last[-1] > last:
-            made.remove(last + 1, made._last[-1])
+        made = Ranges()
+        made.update((max(a, first), min(b, last)) for a, b in self if a <= last and b >= first)
         return made
 
     def gaps(self, first: int, last: int) -> Ranges:

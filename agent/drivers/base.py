@@ -11,12 +11,12 @@ A driver raises nothing else. Whatever the HTTP client raises is translated wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     import aiohttp
