@@ -6,9 +6,10 @@ import re
 
 REDACTED = "[redacted]"
 
-# A key that ends in _file names where the secret lies, which a technician needs to see.
+# Misspelt ones count, since a configuration error shows the line. A key that ends in _file says where a secret
+# lies, which a technician needs to see.
 _SECRET = re.compile(
-    r"passw|passphrase|secret|token|authori[sz]ation|cookie|api_?key|credential|(^|_)pin$", re.IGNORECASE
+    r"pas+_?w|passphrase|secret|token|authori[sz]ation|cookie|api_?key|credential|(^|_)pin$", re.IGNORECASE
 )
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^/\s@'\"]{1,400}@", re.IGNORECASE)
 _HEADER = re.compile(r"(authorization['\"]?\s*[:=]\s*['\"]?)[^\r\n]{1,2000}", re.IGNORECASE)

@@ -174,7 +174,8 @@ def _models_at(model: type[BaseModel], place: Sequence[str | int]) -> list[type[
     for part in place:
         if isinstance(part, str):
             fields = [f for m in here for name, f in m.model_fields.items() if part in (f.alias, name)]
-            here = [found for field in fields for found in _models_in(field.annotation)]
+            # A part that is no field is the key of a dict, whose models are those already found.
+            here = [found for field in fields for found in _models_in(field.annotation)] or here
     return here
 
 
