@@ -1,0 +1,64 @@
+"""Room: the byte cap, what goes first when it is reached, and how long there is room for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.buffer.append import append_entry
+from agent.contract.observation import LedgerEntry
+from agent.contract.ranges import Ranges
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from agent.buffer.numbers import Numbers
+    from agent.contract.observation import Series
+
+SLICE = 2000  # rows dropped in one commit: about 0.3 MB, small enough never to hold up a tick
+KEEP_FOR = 30 * 86400  # seconds that acknowledged rows stay where there is room
+FULL = "the buffer is full"
+
+OLDEST = 'SELECT number, series, start, "end" FROM observation WHERE number BETWEEN ? AND ? ORDER BY number LIMIT ?'
+DROP = "DELETE FROM observation WHERE number = ?"
+DROP_CURRENT = "DELETE FROM current WHERE start = ? AND series = ? AND number = ?"
+
+
+def drop_acknowledged(connection: sqlite3.Connection, numbers: Numbers, below: int, ended_before: float) -> int:
+    """Drop a slice of the oldest rows that HQ has; only numbers below every stage's cursor. How many went."""
+    done = numbers.acked.copy()
+    done.update(numbers.past)
+    rows = _oldest(connection, done.between(1, below - 1))
+    gone = [row for row in rows if row[3] < ended_before]
+    _drop(connection, gone)
+    return len(gone)
+
+
+def drop_unacknowledged(
+    connection: sqlite3.Connection, numbers: Numbers, series: Mapping[int, Series], below: int
+) -> int:
+    """Give up a slice of the oldest rows that HQ does not have, never one in the outbox; each stretch is told."""
+    rows = _oldest(connection, numbers.unsent().between(1, below - 1))
+    _drop(connection, rows)
+    numbers.dropped_rows += len(rows)
+    numbers.void.update((row[0], row[0]) for row in rows)
+    for sensor in {series[row[1]].sensor for row in rows}:
+        own = [row for row in rows if series[row[1]].sensor == sensor]
+        given_up = tuple(Ranges.of_numbers(row[0] for row in own))
+        start, end = min(row[2] for row in own), max(row[3] for row in own)
+        append_entry(connection, numbers, LedgerEntry(sensor, start, end, "lost", FULL, given_up))
+    return len(rows)
+
+
+def _oldest(connection: sqlite3.Connection, within: Ranges) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for first, last in within:
+        rows += connection.execute(OLDEST, (first, last, SLICE - len(rows)))
+        if len(rows) >= SLICE:
+            break
+    return rows
+
+
+def _drop(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+    connection.executemany(DROP, [(row[0],) for row in rows])
+    connection.executemany(DROP_CURRENT, [(row[2], row[1], row[0]) for row in rows])
