@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import shutil
 import socket
 from typing import TYPE_CHECKING
 
-from tests.rig.processes import LOOK_EVERY, Process, ProcessError, python
+from tests.rig.processes import Process, ProcessError, Unit, python
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LISTENS_WITHIN = 15.0  # seconds
 TRIES = 5  # another program may take the port between our choosing it and the broker's binding it
 
 MOSQUITTO = """\
@@ -47,7 +44,7 @@ class Broker:
         self._environment = environment
         self._mosquitto = mosquitto_path() if mosquitto else None
         self.port = 0
-        self._process: Process | None = None
+        self.unit: Unit | None = None
 
     @property
     def name(self) -> str:
@@ -59,13 +56,6 @@ class Broker:
         """The MQTT version that agent and receiver are told to speak: amqtt knows 3.1.1 only."""
         return "5" if self._mosquitto else "3.1.1"
 
-    @property
-    def process(self) -> Process:
-        """The running broker."""
-        if self._process is None:
-            raise RuntimeError("the broker was not started")
-        return self._process
-
     async def start(self) -> None:
         """Start it on a free port.
 
@@ -74,31 +64,24 @@ class Broker:
         """
         for attempt in range(1, TRIES + 1):
             self.port = free_port()
-            self._process = Process(self.name, self._command(), self._folder, self._environment)
+            self.unit = Unit(Process(self.name, self._command(), self._folder, self._environment), self.port)
             try:
-                await self.restart()
+                await self.unit.start()
             except ProcessError:
-                await self._process.stop()
+                await self.unit.stop()
                 if attempt == TRIES:
                     raise
             else:
                 return
 
-    async def restart(self) -> None:
-        """Start it once more on its port."""
-        await self.process.start()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LISTENS_WITHIN):
-                while self.process.pid is not None:
-                    if await _answers(self.port):
-                        return
-                    await asyncio.sleep(LOOK_EVERY)
-        raise ProcessError(f"{self.name} does not listen on port {self.port}:\n{self.process.tail()}")
+    async def kill(self) -> float:
+        """SIGKILL; the seconds until it listened again."""
+        return await self.unit.kill() if self.unit else 0.0
 
     async def stop(self) -> None:
         """Stop it if it was ever started."""
-        if self._process is not None:
-            await self._process.stop()
+        if self.unit is not None:
+            await self.unit.stop()
 
     def _command(self) -> list[str]:
         if self._mosquitto is None:
@@ -106,14 +89,3 @@ class Broker:
         settings = self._folder / "mosquitto.conf"
         settings.write_text(MOSQUITTO.format(port=self.port))
         return [self._mosquitto, "-c", str(settings)]
-
-
-async def _answers(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True

@@ -8,16 +8,19 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 60.0  # seconds; a cold numba cache and initdb on a busy two-core machine take 10 to 20
 STOP_WITHIN = 8.0  # seconds between SIGTERM and SIGKILL
 LOOK_EVERY = 0.02
+RESTART_AFTER = 0.5  # seconds; systemd's RestartSec
+MAX_RESTARTS = 30  # a process that ends so often is broken, and the waits of the rig say so
 TAIL = 2000  # characters of a log that an error shows
 
 
@@ -32,9 +35,9 @@ class Process:
         self.name = name
         self.command = list(command)
         self.log = folder / f"{name}.log"
-        self.starts = 0
         self._environment = {**os.environ, **environment}
         self._running: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -44,23 +47,21 @@ class Process:
 
     async def start(self) -> None:
         """Start it in a process group of its own, so that a Ctrl-C at the terminal reaches only the rig."""
-        with self.log.open("ab") as log:
-            # Shielded: a Ctrl-C between fork and return would leave a child that nobody knows.
-            self._running = await asyncio.shield(self._spawn(log.fileno()))
-        self.starts += 1
+        # Shielded: a Ctrl-C between fork and return would leave a child that nobody knows; `stop` waits for it.
+        self._starting = asyncio.create_task(self._spawn())
+        await asyncio.shield(self._starting)
 
-    async def _spawn(self, log: int) -> asyncio.subprocess.Process:
-        running = await asyncio.create_subprocess_exec(
-            *self.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=CHECKOUT,
-            env=self._environment,
-            start_new_session=True,
-        )
-        self._running = running
-        return running
+    async def _spawn(self) -> None:
+        with self.log.open("ab") as log:
+            self._running = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=CHECKOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
 
     async def ready(self, file: Path, within: float = READY_WITHIN) -> dict[str, Any]:
         """What the process writes into its ready-file once it is up.
@@ -68,15 +69,30 @@ class Process:
         Raises:
             ProcessError: it ended, or the time is over.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                while True:
-                    if (found := _json_of(file)) is not None:
-                        return found
-                    if self.pid is None:
-                        raise ProcessError(f"{self.name} ended before it was ready:\n{self.tail()}")
-                    await asyncio.sleep(LOOK_EVERY)
+        async for _ in self._patiently(within):
+            if (found := _json_of(file)) is not None:
+                return found
         raise ProcessError(f"{self.name} was not ready within {within:g} s:\n{self.tail()}")
+
+    async def listening(self, port: int, within: float = READY_WITHIN) -> None:
+        """Wait until something answers on its loopback port.
+
+        Raises:
+            ProcessError: it ended, or the time is over.
+        """
+        async for _ in self._patiently(within):
+            if await _answers(port):
+                return
+        raise ProcessError(f"{self.name} does not listen on port {port} after {within:g} s:\n{self.tail()}")
+
+    async def _patiently(self, within: float) -> AsyncIterator[None]:
+        """Time to look again, while it runs and the time is not over."""
+        end = time.monotonic() + within
+        while time.monotonic() < end:
+            yield
+            if self.pid is None:
+                raise ProcessError(f"{self.name} ended before it was ready:\n{self.tail()}")
+            await asyncio.sleep(LOOK_EVERY)
 
     async def wait(self) -> int:
         """Its exit status, once it has ended."""
@@ -84,6 +100,8 @@ class Process:
 
     async def stop(self, within: float = STOP_WITHIN) -> None:
         """SIGTERM to the group; SIGKILL to what is still there after `within` seconds."""
+        if self._starting is not None:
+            await self._starting
         if (running := self._running) is None:
             return
         _signal_group(running.pid, signal.SIGTERM)
@@ -134,9 +152,76 @@ def _json_of(file: Path) -> dict[str, Any] | None:
     return None
 
 
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+class Unit:
+    """What systemd does for a service: starts it again whenever it ends, until it is stopped.
+
+    `ready` is the file it writes once it is up, or the loopback port it then listens on.
+    """
+
+    def __init__(self, process: Process, ready: Path | int) -> None:
+        self.process = process
+        self.restarts = 0
+        self._ready = ready
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> dict[str, Any]:
+        """Start it and wait until it is up; from then on it is kept running."""
+        await self._begin()
+        facts = await self._up()
+        self._keeper = asyncio.create_task(self._keep())
+        return facts
+
+    async def kill(self) -> float:
+        """SIGKILL; the seconds until it was up again."""
+        began = time.monotonic()
+        restarts = self.restarts
+        await self.process.kill()
+        async with asyncio.timeout(READY_WITHIN):
+            while self.restarts == restarts:  # noqa: ASYNC110 - the keeper may restart it more than once
+                await asyncio.sleep(LOOK_EVERY)
+        await self._up()
+        return time.monotonic() - began
+
+    async def stop(self) -> None:
+        """Stop it for good."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self.process.stop()
+
+    async def _begin(self) -> None:
+        if isinstance(self._ready, Path):
+            self._ready.unlink(missing_ok=True)
+        await self.process.start()
+
+    async def _up(self) -> dict[str, Any]:
+        if isinstance(self._ready, Path):
+            return await self.process.ready(self._ready)
+        await self.process.listening(self._ready)
+        return {}
+
+    async def _keep(self) -> None:
+        while self.restarts < MAX_RESTARTS:
+            await self.process.wait()
+            await asyncio.sleep(RESTART_AFTER)
+            await self._begin()
+            self.restarts += 1
 
 
 # ---- what detached itself from the rig, such as PostgreSQL: found by the folder it lives in
