@@ -1,0 +1,235 @@
+"""What the agent's configuration may say; read and checked as a whole before anything opens a socket."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from agent.contract.layout import Layout
+from agent.contract.topics import HQ
+from agent.contract.wire import Name
+from agent.foundation.toml import ConfigurationError, load
+
+MAX_SECRET = 4096  # bytes of a password file
+
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
+
+
+def _host(text: str) -> str:
+    if text.startswith("[") and text.endswith("]"):
+        ipaddress.IPv6Address(text[1:-1])
+    elif not _HOST.fullmatch(text):
+        raise ValueError(f"{text!r} is no host name; write an address or a name, without http:// and without user name")
+    return text
+
+
+def _address(text: str) -> str:
+    """Host or host:port and nothing else: no scheme, no password, no path can be smuggled into a request."""
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?", text)
+    if not match or (match[2] and not 0 < int(match[2]) < 65536):  # noqa: PLR2004 - there are that many ports
+        raise ValueError('write host or host:port, such as "192.0.2.10" or "192.0.2.10:8080", without http://')
+    _host(match[1])
+    return text
+
+
+def _time_zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError(f"{text!r} is no IANA time zone; write one such as Europe/Lisbon")
+    return text
+
+
+def _not_hq(text: str) -> str:
+    if text == HQ:
+        raise ValueError(f"{HQ} is the name of headquarters' own branch")
+    return text
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Segment = Annotated[Name, AfterValidator(_not_hq)]
+
+
+class Table(BaseModel):
+    """A table of the configuration; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Store(Table):
+    """Which store this is. `layout` is a file beside this one."""
+
+    tenant: Segment
+    id: Segment
+    layout: str = "layout.toml"
+
+
+class Identity(Table):
+    """Who this device is towards headquarters; also its user name at the broker unless [mqtt] gives another."""
+
+    id: Segment
+
+
+class Buffer(Table):
+    """Where numbers wait. Without a path: the service's state directory. Two weeks of 16 cameras take 0.5 GB."""
+
+    path: str = ""
+    cap_mb: Annotated[int, Field(ge=16, le=1024 * 1024)] = 2048
+
+    @property
+    def cap_bytes(self) -> int:
+        return self.cap_mb * 1024 * 1024
+
+
+class Mqtt(Table):
+    """The broker. `version` 4 is MQTT 3.1.1; `every` is the pause between fresh batches in seconds."""
+
+    host: Annotated[str, AfterValidator(_host)]
+    port: Port = 1883
+    version: Literal[5, 4] = 5
+    username: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    every: Annotated[float, Field(gt=0, le=3600)] = 1.0
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Mqtt:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("cert_file and key_file come together")
+        if self.cert_file and not self.ca_file:
+            raise ValueError("cert_file without ca_file: say which authority the broker's own certificate is from")
+        return self
+
+
+class Page(Table):
+    """The local status page. It is for this machine alone until `host` says otherwise; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class History(Table):
+    """How many days of a camera's memory the first start fetches."""
+
+    days: Annotated[int, Field(ge=0, le=366)] = 7
+
+
+class Kernels(Table):
+    """Compiled by numba, or plain Python where memory is short: 100 MB less, the same numbers."""
+
+    mode: Literal["numba", "python"] = "numba"
+
+
+class Log(Table):
+    """From which level up lines are written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Sensor(Table):
+    """One camera. `zone` is its clock's time zone where that is not the store's; `options` are its brand's own."""
+
+    id: Name
+    driver: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+    address: Annotated[str, AfterValidator(_address)]
+    zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    username: str = ""
+    password_file: str = ""
+    installed: date | None = None
+    options: dict[str, Any] = {}
+
+
+class Settings(Table):
+    """The whole of agent.toml."""
+
+    store: Store
+    device: Identity
+    mqtt: Mqtt
+    buffer: Buffer = Buffer()
+    page: Page = Page()
+    history: History = History()
+    kernels: Kernels = Kernels()
+    log: Log = Log()
+    sensor: Annotated[tuple[Sensor, ...], Field(min_length=1, max_length=256)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Settings:
+        twice = [name for name, times in Counter(sensor.id for sensor in self.sensor).items() if times > 1]
+        if twice:
+            raise ValueError(f"more than one [[sensor]] has the id {', '.join(twice)}")
+        return self
+
+
+class Configuration(NamedTuple):
+    """Settings and layout as one checked whole, and the file they came from."""
+
+    file: Path
+    settings: Settings
+    layout: Layout
+
+    def beside(self, name: str) -> Path:
+        """A file named in the settings; relative names count from the configuration's own folder."""
+        return self.file.parent / name
+
+    def secret(self, name: str) -> str:
+        """The first line of a password file, which systemd may have put into its credentials directory.
+
+        Raises:
+            ConfigurationError: the file is not there or not readable.
+        """
+        if not name:
+            return ""
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        given = Path(credentials, name) if credentials else None
+        path = given if given is not None and given.is_file() else self.beside(name)
+        try:
+            with path.open("rb") as file:
+                return file.read(MAX_SECRET).decode().partition("\n")[0].rstrip("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ConfigurationError(f"{self.file}: the password file {path} cannot be read: {why}") from None
+
+    def zone_of(self, sensor: Sensor) -> ZoneInfo:
+        """The time zone of a sensor's clock."""
+        return ZoneInfo(sensor.zone) if sensor.zone else self.layout.zone_info
+
+    @property
+    def buffer_path(self) -> Path:
+        """The buffer's file: as set, else in the service's state directory, else in the user's."""
+        if self.settings.buffer.path:
+            return self.beside(self.settings.buffer.path)
+        given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+        user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "footfall")
+        return Path(given or user) / f"{self.settings.device.id}.db"
+
+    @property
+    def socket_path(self) -> Path:
+        """The socket on which the running agent answers its command line."""
+        given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+        return Path(given, "agent.sock") if given else self.buffer_path.with_suffix(".sock")
+
+
+def read_configuration(file: Path) -> Configuration:
+    """Settings and layout, each checked by itself and against each other; nothing is opened but files.
+
+    Raises:
+        ConfigurationError: all that is wrong.
+    """
+    settings = load(file, Settings)
+    found = Configuration(file, settings, load(file.parent / settings.store.layout, Layout))
+    unknown = sorted({sensor.id for sensor in settings.sensor} - {sensor.id for sensor in found.layout.sensor})
+    if unknown:
+        layout = found.beside(settings.store.layout)
+        raise ConfigurationError(
+            f"{layout}: no [[sensor]] with the id {', '.join(unknown)}, which {file.name} has — what its lines and"
+            " regions mean must be said there"
+        )
+    return found
