@@ -28,7 +28,9 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._pipes: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self.is_cut = False
+        self._whole = asyncio.Event()
+        self._whole.set()
+        self._waiting: set[asyncio.Task[None]] = set()
         self.delay = 0.0
         self.silent = False
         self.upward: Callable[[bytes], bool] = _passes
@@ -51,39 +53,47 @@ class Proxy:
         if self._server is not None:
             self._server.close()
         self.cut()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
+        for task in (*self._waiting, *self._pipes):
+            task.cancel()
+        await asyncio.gather(*self._waiting, *self._pipes, return_exceptions=True)
         self._server = None
 
-    def cut(self) -> None:
-        """Pull the plug: every connection is reset, and none comes about until `mend`.
+    @property
+    def is_cut(self) -> bool:
+        """Whether the plug is pulled."""
+        return not self._whole.is_set()
 
-        The port stays ours, so that nothing else on the machine can take it meanwhile.
+    def cut(self) -> None:
+        """Pull the plug: what is connected is reset, and whoever connects hears nothing until `mend`.
+
+        That is what a router without uplink does; the agent's attempts hang instead of failing fast.
         """
-        self.is_cut = True
+        self._whole.clear()
         for writer in tuple(self._writers):
             _reset(writer)
         for pipe in tuple(self._pipes):
             pipe.cancel()
 
     def mend(self) -> None:
-        """Plug it in again."""
-        self.is_cut = False
+        """Plug it in again; who was waiting gets through."""
+        self._whole.set()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_cut:
-            _reset(writer)
-            return
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._connect(reader, writer))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            await self._whole.wait()
             far_reader, far_writer = await asyncio.open_connection(*self._target, limit=CHUNK)
-        except OSError:  # the broker is down: the agent sees a reset, as through a router
+        except (OSError, asyncio.CancelledError):  # the broker is down: the agent is told by a reset
             _reset(writer)
-            return
-        if self.is_cut:  # cut while connecting
-            _reset(writer)
-            _reset(far_writer)
             return
         self._join(self._carry(reader, far_writer, up=True), writer, far_writer)
         self._join(self._carry(far_reader, writer, up=False), writer, far_writer)
+        if self.is_cut:  # while connecting
+            self.cut()
 
     def _join(self, carrying: Coroutine[None, None, None], *writers: asyncio.StreamWriter) -> None:
         self._writers.update(writers)
