@@ -159,9 +159,8 @@ class Store:
     async def _kill_database(self) -> float:
         """The postmaster; its children follow it, and its receiver starts it again."""
         began = time.monotonic()
-        lock = self.stage.path("hq") / "postmaster.pid"
-        pid = int(lock.read_text().split("\n", 1)[0])
-        os.kill(pid, signal.SIGKILL)
+        lock = next(self.stage.path("hq").rglob("postmaster.pid"))
+        os.kill(int(lock.read_text().split("\n", 1)[0]), signal.SIGKILL)
         await self.until(self._answers, 60, "PostgreSQL is back", every=0.1)
         return time.monotonic() - began
 
