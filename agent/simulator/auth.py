@@ -1,0 +1,83 @@
+"""The camera's side of Basic and Digest (RFC 7617, RFC 7616 with MD5 and qop=auth)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from agent.simulator.scenario import Auth
+
+if TYPE_CHECKING:
+    from agent.simulator.scenario import Camera
+
+REALM = "Milesight Network Camera"
+NONCES = 64  # given out last; an older one is stale
+_PAIR = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,"]+))')
+
+
+class Gate:
+    """Lets requests in or says which challenges to send."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._nonces: dict[str, int] = {}  # with the highest count used so far
+
+    def admits(self, method: str, target: str, authorization: str) -> bool:
+        """Whether this header opens the door for this request target (as sent, percent-encoding and all)."""
+        scheme, _, rest = authorization.partition(" ")
+        offered = self._camera.auth.split("-then-")
+        if self._camera.auth is Auth.NONE:
+            return True
+        if scheme.lower() == "basic" and "basic" in offered:
+            return self._basic(rest)
+        return scheme.lower() == "digest" and "digest" in offered and self._digest(method, target, rest)
+
+    def _basic(self, encoded: str) -> bool:
+        expected = base64.b64encode(f"{self._camera.username}:{self._camera.password}".encode()).decode()
+        return hmac.compare_digest(encoded.strip().encode(), expected.encode())
+
+    def _digest(self, method: str, target: str, text: str) -> bool:
+        said = {name.lower(): quoted or bare for name, quoted, bare in _PAIR.findall(text)}
+        nonce, count = said.get("nonce", ""), said.get("nc", "")
+        if said.get("uri") != target or nonce not in self._nonces or not re.fullmatch(r"[0-9a-f]{8}", count):
+            return False
+        if int(count, 16) <= self._nonces[nonce]:
+            return False  # replayed
+        who = _md5(f"{self._camera.username}:{REALM}:{self._camera.password}")
+        what = _md5(f"{method}:{target}")
+        expected = _md5(f"{who}:{nonce}:{count}:{said.get('cnonce', '')}:auth:{what}")
+        if said.get("username") != self._camera.username or not hmac.compare_digest(
+            said.get("response", "").encode(), expected.encode()
+        ):
+            return False
+        self._nonces[nonce] = int(count, 16)
+        return True
+
+    def challenges(self, authorization: str = "") -> list[str]:
+        """The `WWW-Authenticate` headers in this camera's order."""
+        return [
+            f'Basic realm="{REALM}"' if scheme == "basic" else self._digest_challenge(authorization)
+            for scheme in self._camera.auth.split("-then-")
+            if scheme != "none"
+        ]
+
+    def _digest_challenge(self, authorization: str) -> str:
+        nonce = secrets.token_hex(16)
+        self._nonces[nonce] = 0
+        if len(self._nonces) > NONCES:
+            del self._nonces[next(iter(self._nonces))]
+        stale = ", stale=true" if _forgotten(authorization, self._nonces) else ""
+        return f'Digest realm="{REALM}", qop="auth", nonce="{nonce}", opaque="{secrets.token_hex(8)}"{stale}'
+
+
+def _forgotten(authorization: str, nonces: dict[str, int]) -> bool:
+    found = re.search(r'nonce="([^"]*)"', authorization)
+    return found is not None and found[1] not in nonces
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
