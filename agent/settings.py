@@ -147,7 +147,13 @@ class Sensor(Table):
     options: dict[str, Any] = {}
 
 
-class Settings(Table):
+class Sensors(Table):
+    """A file of sensors alone, as the samples of the brands are."""
+
+    sensor: Annotated[tuple[Sensor, ...], Field(min_length=1, max_length=256)]
+
+
+class Settings(Sensors):
     """The whole of agent.toml."""
 
     store: Store
@@ -158,7 +164,6 @@ class Settings(Table):
     history: History = History()
     kernels: Kernels = Kernels()
     log: Log = Log()
-    sensor: Annotated[tuple[Sensor, ...], Field(min_length=1, max_length=256)]
 
     @model_validator(mode="after")
     def _names_differ(self) -> Settings:
