@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AFTER = "SELECT * FROM observation WHERE number > ? ORDER BY number LIMIT ?"
+SINCE = """
+SELECT o.* FROM current c JOIN observation o ON o.number = c.number WHERE c.start >= ? ORDER BY c.start"""
 SET_STATE = "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 OLDEST_END = 'SELECT min("end") FROM observation WHERE number BETWEEN ? AND ?'
 COUNT_FRESH = 'SELECT count(*) FROM observation WHERE number BETWEEN ? AND ? AND "end" >= ?'
@@ -135,6 +137,11 @@ class Buffer:
         """Rows with a higher number, in order of number."""
         rows = await self._database.read(lambda connection: connection.execute(AFTER, (number, limit)).fetchall())
         return [Numbered(row[0], observation_of(row, self._appender.series)) for row in rows]
+
+    async def rows_since(self, start: int) -> list[Observation]:
+        """The newest version of every row that begins at or after a moment, in order of time."""
+        rows = await self._database.read(lambda connection: connection.execute(SINCE, (start,)).fetchall())
+        return [observation_of(row, self._appender.series) for row in rows]
 
     async def pending_entries(self) -> list[LedgerEntry]:
         """The ledger's open entries, oldest first."""

@@ -1,0 +1,1 @@
+"""Which kernel is fed what. Pure: observations and layout in, numbers out."""

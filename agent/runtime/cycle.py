@@ -1,0 +1,101 @@
+"""The live cycle: rows after its cursor in, what is happening now out. It recomputes, it never adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.contract.layout import Layout, valid_at
+from agent.contract.observation import Origin
+from agent.contract.times import MINUTE, store_day
+from agent.metrics.catalog import CATALOG, Minutes, doors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent.buffer.buffer import Buffer
+    from agent.contract.observation import Observation
+    from agent.foundation.clock import Clock
+
+QUARTER = 15  # minutes of one bar of the sparkline
+
+
+class Cycle:
+    """Today's minutes as arrays, kept up to date from the buffer, and the metrics worked out from them."""
+
+    def __init__(self, buffer: Buffer, layouts: tuple[Layout, ...], clock: Clock) -> None:
+        self._buffer, self._layouts, self._clock = buffer, layouts, clock
+        self._cursor = 0
+        self._minutes: Minutes = {}
+        self.day = (0, 0)
+        self.values: dict[str, float] = {}
+
+    @property
+    def layout(self) -> Layout:
+        """The version that holds now."""
+        return valid_at(self._layouts, self._clock.now())
+
+    async def run(self) -> None:
+        """Follow the buffer for ever."""
+        while True:
+            appended = self._buffer.appended
+            await self.catch_up()
+            await appended.wait()
+
+    async def catch_up(self) -> None:
+        """Take in what was appended since the last time, and work the metrics out again."""
+        today = store_day(self._clock.now(), self.layout.zone_info, self.layout.reset_hour)
+        if today != self.day:
+            self.day, self._minutes = today, {}
+            self._cursor = self._buffer.highest
+            self._take(await self._buffer.rows_since(today[0]))
+        while rows := await self._buffer.rows_after(self._cursor):
+            self._cursor = rows[-1].number
+            self._take(row.observation for row in rows)
+        length = (self.day[1] - self.day[0]) // MINUTE
+        self.values = {
+            metric.name: float(metric.compute(self.layout, self._minutes, length)[self._now_index(length)])
+            for metric in CATALOG
+            if self.layout.lines(*metric.needs)
+        }
+
+    def _now_index(self, length: int) -> int:
+        return min(length - 1, max(0, int(self._clock.now() - self.day[0]) // MINUTE))
+
+    def _take(self, rows: Iterable[Observation]) -> None:
+        """A row lands whole in the minute it ends in: a wide one is never spread, and a sum of minutes stays exact."""
+        length = (self.day[1] - self.day[0]) // MINUTE
+        for row in rows:
+            if row.origin is not Origin.LIVE or not self.day[0] < row.end <= self.day[1]:
+                continue
+            key = (row.sensor, row.place, row.metric)
+            if key not in self._minutes:
+                self._minutes[key] = np.full(length, np.nan)
+            value = row.value if row.counted and row.value is not None else np.nan
+            self._minutes[key][(row.end - 1 - self.day[0]) // MINUTE] = value
+
+    def entered_and_left(self, sensor: str) -> tuple[int, int] | None:
+        """Today's persons over a sensor's entrance lines, None where it has none."""
+        only = self.layout.model_copy(update={"sensor": tuple(s for s in self.layout.sensor if s.id == sensor)})
+        length = (self.day[1] - self.day[0]) // MINUTE
+        if not length or not any(line.role.value == "entrance" for s in only.sensor for line in s.line):
+            return None
+        entered, left = doors(only, self._minutes, length)
+        return int(np.nansum(entered)), int(np.nansum(left))
+
+    def quarters(self, sensor: str) -> tuple[float | None, ...]:
+        """A sensor's crossings of all lines today, a value a quarter of an hour, None where it told nothing."""
+        lines = [
+            told for (name, place, _), told in self._minutes.items() if name == sensor and place.startswith("line")
+        ]
+        if not lines:
+            return ()
+        upto = self._now_index(lines[0].size) + 1
+        minutes = np.vstack(lines)[:, :upto]
+        told = ~np.isnan(minutes).all(axis=0)
+        sums = np.nansum(minutes, axis=0)
+        return tuple(
+            float(sums[at : at + QUARTER].sum()) if told[at : at + QUARTER].any() else None
+            for at in range(0, upto, QUARTER)
+        )

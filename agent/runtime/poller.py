@@ -1,0 +1,282 @@
+"""One sensor's poller: what is asked when, back-off, and saying once when it goes silent and once when it returns."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import structlog
+
+from agent.contract.observation import LedgerEntry, Observation, Origin
+from agent.contract.times import HOUR, MINUTE
+from agent.drivers.base import Counter, Driver, Kind, Refused, SensorError, Unsupported
+from agent.runtime.readings import LIVE_WINDOW, MISSED, Memory, Totals, read, read_totals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+    from agent.drivers.base import Garbled, History, Row
+
+log = structlog.get_logger()
+
+DEADLINE = 10.0  # real seconds for everything that one tick asks of one sensor
+BACK_OFF_FIRST = 5.0  # real seconds, doubling
+BACK_OFF_CAP = 300.0
+REFUSED_EVERY = 300.0  # real seconds between tries with credentials that were refused: no lock-outs
+INTERVALS = (Kind.LINES, Kind.REGIONS, Kind.HEAT)
+
+
+class Asked(NamedTuple):
+    """What a sensor answered at one tick, kind by kind; a kind that failed is missing."""
+
+    history: dict[Kind, History]
+    counters: Sequence[Counter] | None
+    problems: list[SensorError]
+
+
+class Polled(NamedTuple):
+    """What one tick of one sensor wants committed: rows, ledger entries, and the state they were made from."""
+
+    rows: list[Observation]
+    entries: list[LedgerEntry]
+    state: dict[str, object]
+
+
+@dataclass
+class Condition:
+    """How a sensor is. Times are the store's, in UTC seconds."""
+
+    up: bool = False
+    last_answer: float | None = None
+    problem: str = ""
+
+
+@dataclass
+class Book:
+    """Everything a poller must know after a restart; committed with the rows it led to."""
+
+    memories: dict[Kind, Memory] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    answered: int = 0  # the last tick that was answered
+    gaps: list[tuple[int, int, str]] = field(default_factory=list)  # told as pending, not yet answered
+    open_gap: tuple[int, str] | None = None  # (since, reason) while the sensor is silent
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "memories": {kind.value: memory.dump() for kind, memory in self.memories.items()},
+            "totals": self.totals.dump(),
+            "answered": self.answered,
+            "gaps": self.gaps,
+            "open_gap": self.open_gap,
+        }
+
+    @classmethod
+    def load(cls, stored: dict[str, Any]) -> Book:
+        """From what `dump` made."""
+        return cls(
+            {Kind(kind): Memory.load(memory) for kind, memory in stored["memories"].items()},
+            Totals.load(stored["totals"]),
+            stored["answered"],
+            [(start, end, why) for start, end, why in stored["gaps"]],
+            tuple(stored["open_gap"]) if stored["open_gap"] else None,
+        )
+
+
+class Poller:
+    """Owns one device: nobody else calls it. `turn` is shared with its backfill, so that calls never overlap."""
+
+    def __init__(self, sensor: str, driver: Driver, zone: ZoneInfo, book: Book) -> None:
+        self.sensor, self.driver, self.zone, self.book = sensor, driver, zone, book
+        self.condition = Condition()
+        self.turn = asyncio.Lock()
+        self.handed_over: list[tuple[Kind, int, int]] = []  # by the last digest
+        self._not_before = 0.0
+        self._wait = BACK_OFF_FIRST
+        self._unsupported: set[Kind] = set()
+        self._asked_at: dict[Kind, int] = {}
+
+    # ---- asking
+
+    async def ask(self, tick: int) -> Asked | None:
+        """Everything due at this tick, within the deadline; None while backing off."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._not_before:
+            return None
+        asked = Asked({}, None, [])
+        try:
+            async with self.turn, asyncio.timeout(DEADLINE):
+                asked = await self._ask_all(tick, asked)
+        except TimeoutError:
+            asked.problems.append(SensorError(f"no complete answer within {DEADLINE:g} s"))
+        self._back_off(asked.problems, loop.time())
+        return asked
+
+    async def _ask_all(self, tick: int, asked: Asked) -> Asked:
+        counters: Sequence[Counter] | None = None
+        for kind in self._due(tick):
+            try:
+                if kind is Kind.COUNTERS:
+                    counters = await self.driver.counters()
+                else:
+                    asked.history[kind] = await self.driver.history(kind, self._since(kind, tick), tick)
+            except Unsupported as error:
+                self._unsupported.add(kind)
+                log.info("kind_unsupported", sensor=self.sensor, kind=kind.value, why=str(error))
+            except SensorError as error:
+                asked.problems.append(error)
+                if not asked.history and counters is None:
+                    break  # a device that does not answer one question is not asked three more
+        return asked._replace(counters=counters)
+
+    def _due(self, tick: int) -> list[Kind]:
+        due = []
+        for kind, every in self.driver.cadence.items():
+            last = self._asked_at.get(kind, 0)
+            # A kind read once an hour is read at the two ticks after which an hour may settle.
+            memory = self.book.memories.get(kind)
+            settling = every >= HOUR and memory is not None and any(tick >= hour.end for hour in memory.hours.values())
+            if kind not in self._unsupported and (tick - last >= every or settling):
+                due.append(kind)
+                self._asked_at[kind] = tick
+        return due
+
+    def _since(self, kind: Kind, tick: int) -> int:
+        return max(self.book.memories[kind].settled, tick - LIVE_WINDOW)
+
+    def _back_off(self, problems: list[SensorError], now: float) -> None:
+        if not problems:
+            self._wait = BACK_OFF_FIRST
+            return
+        refused = any(isinstance(problem, Refused) for problem in problems)
+        self._not_before = now + (REFUSED_EVERY if refused else self._wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
+        self._wait = min(BACK_OFF_CAP, self._wait * 2)
+
+    # ---- making rows
+
+    def digest(self, tick: int, asked: Asked | None) -> Polled:
+        """Rows and ledger entries of one tick. Changes the book: commit `state` with the rows, or `restore`."""
+        if asked is None:
+            return Polled([], self._still_silent(tick), self._state())
+        rows: list[Observation] = []
+        entries: list[LedgerEntry] = []
+        self.handed_over = [] if not asked.history else self._hand_over(tick)
+        for kind, history in asked.history.items():
+            if kind in INTERVALS:
+                made, holes = self._digest_kind(kind, history.rows, tick)
+                rows += made
+                entries += holes
+        if asked.counters is not None:
+            rows += read_totals(self.book.totals, self.sensor, asked.counters, tick)
+        problems = [*asked.problems, *(garbled for history in asked.history.values() for garbled in history.problems)]
+        entries += self._note(tick, problems, answered=bool(asked.history) or asked.counters is not None)
+        return Polled(rows, entries + self._answered_gaps(), self._state())
+
+    def _hand_over(self, tick: int) -> list[tuple[Kind, int, int]]:
+        """Stretches too long ago for differences: from now on they are the backfill's."""
+        upto = settled_hour(tick - HOUR, self.zone)
+        handed = []
+        for kind, memory in self.book.memories.items():
+            if memory.settled < tick - LIVE_WINDOW:
+                handed.append((kind, memory.settled, upto))
+                memory.settled = upto
+                memory.hours = {start: hour for start, hour in memory.hours.items() if start >= upto}
+        return handed
+
+    def _digest_kind(self, kind: Kind, rows: Sequence[Row], tick: int) -> tuple[list[Observation], list[LedgerEntry]]:
+        memory = self.book.memories[kind]
+        before = memory.settled
+        made = read(memory, self.sensor, rows, tick, live=kind is not Kind.HEAT)
+        if kind is Kind.LINES and Kind.COUNTERS in self.driver.cadence:
+            # The device's own totals are told live by its running counters; two sources would overlap.
+            made = [row for row in made if row.origin is not Origin.LIVE or row.place != "sensor"]
+        told = sorted((row.start, row.end) for row in made if row.origin is Origin.LOG)
+        holes, at = [], before
+        for start, end in told:
+            if start > at:
+                holes.append(LedgerEntry(self.sensor, at, start, "lost", f"the device has no {kind} row for it"))
+            at = max(at, end)
+        return made, holes
+
+    def _note(self, tick: int, problems: Sequence[SensorError], *, answered: bool) -> list[LedgerEntry]:
+        """Speak once when it goes and once when it returns; the entries of a stretch that ends or begins."""
+        condition, book = self.condition, self.book
+        entries: list[LedgerEntry] = []
+        if problems:
+            if not condition.problem:
+                log.warning("sensor_silent", sensor=self.sensor, why=str(problems[0]), raw=_raw(problems[0]))
+            condition.problem = str(problems[0])
+            if book.open_gap is None:
+                book.open_gap = (book.answered or tick - MINUTE, _reason(problems[0]))
+            entries = self._still_silent(tick)
+        elif answered:
+            if condition.problem or condition.last_answer is None:
+                log.info("sensor_returned" if condition.problem else "sensor_answers", sensor=self.sensor)
+            condition.problem = ""
+            entries = self._gap_ends(tick)
+            book.answered = tick
+        condition.up = answered
+        condition.last_answer = float(tick) if answered else condition.last_answer
+        return entries
+
+    def _still_silent(self, tick: int) -> list[LedgerEntry]:
+        """The open stretch, told at once and then once an hour."""
+        if self.book.open_gap is None:
+            return []
+        since, reason = self.book.open_gap
+        told = since + max(MINUTE, (tick - since) // HOUR * HOUR)
+        return [LedgerEntry(self.sensor, since, told, "pending", reason)]
+
+    def _gap_ends(self, tick: int) -> list[LedgerEntry]:
+        book = self.book
+        if book.open_gap is None:
+            if not book.answered or tick - book.answered <= MISSED:
+                return []
+            book.open_gap = (book.answered, "nobody asked: the agent was not running")
+        since, reason = book.open_gap
+        book.open_gap = None
+        if tick <= since:
+            return []
+        book.gaps.append((since, tick, reason))
+        return [LedgerEntry(self.sensor, since, tick, "pending", reason)]
+
+    def _answered_gaps(self) -> list[LedgerEntry]:
+        """Stretches whose every hour has since been told by the device's memory."""
+        settled = [self.book.memories[kind].settled for kind in (Kind.LINES,) if kind in self.book.memories]
+        done = [gap for gap in self.book.gaps if settled and gap[1] <= min(settled)]
+        self.book.gaps = [gap for gap in self.book.gaps if gap not in done]
+        return [LedgerEntry(self.sensor, start, end, "answered", reason) for start, end, reason in done]
+
+    # ---- the book
+
+    def _state(self) -> dict[str, object]:
+        return {state_name(self.sensor): self.book.dump()}
+
+    def restore(self, stored: dict[str, object]) -> None:
+        """Go back to what was last committed, after a commit that failed."""
+        self.book = Book.load(stored)
+
+
+def settled_hour(moment: float, zone: ZoneInfo) -> int:
+    """The start of the device's hour around a moment, in UTC; zones of half and quarter hours have theirs."""
+    shift = int((datetime.fromtimestamp(moment, zone).utcoffset() or timedelta(0)).total_seconds()) % HOUR
+    return int(moment + shift) // HOUR * HOUR - shift
+
+
+def state_name(sensor: str) -> str:
+    """Under which name a poller's book is kept in the buffer."""
+    return f"poll:{sensor}"
+
+
+def _reason(problem: SensorError) -> str:
+    return {"Unreachable": "no answer", "Refused": "credentials refused", "Garbled": "answer not understood"}.get(
+        type(problem).__name__, "no answer"
+    )
+
+
+def _raw(problem: SensorError | Garbled) -> str | None:
+    return getattr(problem, "raw", None) or None

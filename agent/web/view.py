@@ -1,0 +1,65 @@
+"""What the page shows, as plain values: the runtime fills it, the templates word it. Times are UTC seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from agent.buffer.buffer import Tally
+    from agent.contract.messages import Health
+
+
+class SensorView(NamedTuple):
+    """One sensor. `entered` and `left` are today's persons over its entrance lines, None where it has none.
+
+    `today` is today's crossings a quarter of an hour, oldest first, None for a quarter in which it told nothing.
+    """
+
+    id: str
+    name: str
+    up: bool
+    last_answer: float | None
+    problem: str
+    entered: int | None
+    left: int | None
+    today: tuple[float | None, ...]
+    backfill_done: int
+    backfill_total: int
+
+
+class UplinkView(NamedTuple):
+    """The line to HQ."""
+
+    broker: bool
+    hq: bool
+    last_answer: float | None
+    problem: str
+
+
+class StoreView(NamedTuple):
+    """Everything the page knows at one moment.
+
+    `room_s` is for how many seconds of counting there is room, None until that can be told. `occupancy` None means
+    that no line of the layout is an entrance, or nothing was counted yet today.
+    """
+
+    store: str
+    time_zone: str
+    now: float
+    speed: float
+    sensors: tuple[SensorView, ...]
+    occupancy: int | None
+    occupancy_since: float
+    uplink: UplinkView
+    tally: Tally
+    room_s: float | None
+    storing_problem: str
+    configuration_problem: str
+    buffer_report: str
+    kernels: str
+    rss_mb: float
+    version: str
+    started: float
+    backfill_done: int
+    backfill_total: int
+    health: Health
