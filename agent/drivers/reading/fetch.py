@@ -1,0 +1,152 @@
+"""One GET of one device, capped in seconds and bytes, without redirects; whatever fails is a `SensorError`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from agent.drivers.base import Garbled, Refused, SensorError, Unreachable, Unsupported
+from agent.drivers.reading.authorization import Basic, Digest, strongest
+from agent.drivers.reading.text import is_page, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.drivers.base import Device
+
+DEADLINE = 10.0  # real seconds for all of it: connection, log-in and the last byte
+MAX_BODY = 4 * 1024 * 1024
+MAX_HEADER_LINE = 8190  # bytes; aiohttp takes 128 lines at most
+_PIECE = 64 * 1024
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?", re.ASCII)
+_MISSING = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
+
+
+class _Answer(NamedTuple):
+    """A body, or what a 401 offers."""
+
+    status: int
+    body: bytes = b""
+    offers: Sequence[str] = ()
+
+
+class Access:
+    """The way to one device. It remembers how the device wants to be logged in to, so its calls must not overlap."""
+
+    def __init__(self, device: Device, deadline: float = DEADLINE) -> None:
+        """Take the address and the name as configured; nothing is opened yet.
+
+        Raises:
+            ValueError: the address is not host or host:port, or the name cannot be sent.
+        """
+        found = _ADDRESS.fullmatch(device.address)
+        if not found or int(found[2] or 80) > 0xFFFF:  # noqa: PLR2004 - the largest port
+            raise ValueError(
+                f"address {device.address!r}: write host or host:port, such as 192.0.2.10 or 192.0.2.10:8080"
+            )
+        if not device.username.isprintable():
+            raise ValueError("username: it holds characters that cannot be sent")
+        self._device = device
+        self._deadline = deadline
+        self._way: Basic | Digest | None = None
+
+    async def get(self, target: str) -> bytes:
+        """The body of a GET of this target: path and query, sent exactly as given."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._logged_in(target)
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+            raise translated(error, self._deadline) from error
+
+    async def _logged_in(self, target: str) -> bytes:
+        """The body, with at most one wrong password a call: cameras lock an account after a few."""
+        used = self._way
+        answer = await self._once(target, used)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._way = None
+            way = self._way_in(answer.offers, used)
+            answer = await self._once(target, way)
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                raise Refused("it does not accept the user name and password")
+            self._way = way
+        return answer.body
+
+    def _way_in(self, offers: Sequence[str], used: Basic | Digest | None) -> Basic | Digest:
+        if not self._device.username:
+            raise Refused("it asks for a user name and password, and none is configured")
+        way = strongest(offers)
+        if way is None:
+            raise Refused("it asks for a log-in that is neither Basic nor Digest")
+        if used and used.nonce == way.nonce:  # no new nonce: it was the password
+            raise Refused("it does not accept the user name and password")
+        return way
+
+    async def _once(self, target: str, way: Basic | Digest | None) -> _Answer:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "footfall"}
+        if way:
+            headers["Authorization"] = way.header(target, self._device.username, self._device.password)
+        async with self._device.session.get(
+            URL(f"http://{self._device.address}{target}", encoded=True),
+            headers=headers,
+            allow_redirects=False,
+            auto_decompress=False,
+            max_line_size=MAX_HEADER_LINE,
+            max_field_size=MAX_HEADER_LINE,
+            timeout=aiohttp.ClientTimeout(total=None),  # ours spans both tries
+        ) as response:
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                return _Answer(response.status, offers=response.headers.getall("WWW-Authenticate", []))
+            _accept(response)
+            return _Answer(response.status, await _body(response))
+
+
+def translated(error: Exception, deadline: float = DEADLINE) -> SensorError:
+    """What went wrong on the way, in words for a technician."""
+    match error:
+        case TimeoutError():
+            return Unreachable(f"no complete answer within {deadline:g} seconds")
+        case aiohttp.ClientConnectorDNSError():
+            return Unreachable("the network knows no address for its name")
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return Unreachable("the answer broke off")
+        case aiohttp.ClientResponseError() | HttpProcessingError():
+            return Garbled("the answer is not HTTP", str(error))
+        case OSError(errno=int(number)):
+            return Unreachable(f"no connection: {os.strerror(number).lower()}")
+        case _:
+            return Unreachable(f"no connection: {error}")
+
+
+def _accept(response: aiohttp.ClientResponse) -> None:
+    status = response.status
+    if status == HTTPStatus.FORBIDDEN:
+        raise Refused("this user may not read it (status 403)")
+    if status in _MISSING:
+        raise Unsupported(f"this model or firmware does not have it (status {status})")
+    if status // 100 == 3:  # noqa: PLR2004 - the class of redirections
+        raise Unreachable(f"it sends us elsewhere (status {status}), which is not followed; is HTTP switched on in it?")
+    if status != HTTPStatus.OK:
+        raise Unreachable(f"it answers with an error (status {status})")
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Garbled("the answer is compressed, although that was not asked for")
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    too_large = Garbled(f"the answer is larger than {MAX_BODY // 1024**2} MiB")
+    if (response.content_length or 0) > MAX_BODY:
+        raise too_large
+    body = bytearray()
+    async for piece in response.content.iter_chunked(_PIECE):
+        body += piece
+        if len(body) > MAX_BODY:
+            raise too_large
+    if is_page(body):
+        raise Garbled("a web page instead of data: the camera's log-in or error page", text_of(body[:_PIECE]))
+    return bytes(body)

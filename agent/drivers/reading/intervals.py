@@ -1,0 +1,88 @@
+"""From a table of local intervals to rows in UTC: what every brand does with the two columns of times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.contract.observation import WIDEST
+from agent.drivers.base import Garbled, History, Row
+from agent.drivers.reading.localtime import Span, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+    from agent.drivers.reading.table import Table
+
+
+class Series(NamedTuple):
+    """One column of numbers, a cell a row; None where the row was refused."""
+
+    place: str
+    metric: str
+    values: list[float | None]
+
+
+def intervals(
+    table: Table, start: int, end: int, series: Sequence[Series], zone: ZoneInfo | None, now: float
+) -> History:
+    """The rows of a table whose columns `start` and `end` are local times, oldest first.
+
+    Intervals that have not yet begun are left out, and so are refused rows: those are problems. A row that came twice
+    counts as it came last.
+
+    Raises:
+        Garbled: there are times, and no zone to read them in.
+    """
+    if zone is None:
+        if not table.rows:
+            return History([], table.problems)
+        what = "the times are local and carry no zone; name it with --zone, such as --zone Europe/Lisbon"
+        raise Garbled(what, table.rows[0][start], table.lines[0], start + 1)
+    labels = _labels(table, start, end)
+    placed = dict(zip(labels, spans(list(labels.values()), zone, now), strict=True))
+    kept: dict[int, Span] = {}
+    for row, span in placed.items():
+        if span.start > now:
+            table.refused.pop(row, None)  # whatever it says of an hour to come
+        elif span.start < span.end:
+            if row not in table.refused:
+                kept[row] = span
+        elif any(column.values[row] for column in series):
+            table.refuse(row, start, "is in the hour that the start of summer time left out, and yet it has counts")
+    rows: list[Row] = []
+    for row in _joined(kept, labels, series):
+        begin, until, repeated = kept[row]
+        raw = table.rows[row][start].strip()
+        rows += [
+            Row(place, metric, begin, until, value, raw, repeated)
+            for place, metric, values in series
+            if (value := values[row]) is not None
+        ]
+    return History(rows, table.problems)
+
+
+def _labels(table: Table, start: int, end: int) -> dict[int, tuple[int, int]]:
+    """The label of each row that has one; an end is open, so a device's 10:59:59 becomes 11:00:00."""
+    labels = {}
+    for row, (first, last) in enumerate(zip(table.times(start), table.times(end), strict=True)):
+        if first is None or last is None:
+            continue
+        last += last % 60 == 59  # noqa: PLR2004, PLW2901 - the last second of a minute
+        if 0 < last - first <= WIDEST:
+            labels[row] = first, last
+        else:
+            table.refuse(row, end, "is not after the start, or more than 25 hours after it")
+    return labels
+
+
+def _joined(kept: dict[int, Span], labels: dict[int, tuple[int, int]], series: Sequence[Series]) -> list[int]:
+    """One row a span, oldest first: of those that came twice the last; those with one span between them, added."""
+    latest = {(span, labels[row]): row for row, span in kept.items()}
+    first: dict[Span, int] = {}
+    for row in sorted(latest.values()):
+        together = first.setdefault(kept[row], row)
+        if together != row:
+            for _, _, values in series:
+                values[together] = (values[together] or 0) + (values[row] or 0)
+    return sorted(first.values(), key=lambda row: kept[row])

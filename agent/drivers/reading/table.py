@@ -1,0 +1,151 @@
+"""A tolerant reader of the CSV tables that cameras answer with: columns by name, each bad row refused on its own.
+
+A row that cannot be read is never a zero: it is left out, and a problem says where and why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+from agent.drivers.base import Garbled
+from agent.drivers.reading.localtime import wall_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MAX_ROWS = 50_000  # five weeks of minutes
+MAX_COLUMNS = 256
+MAX_PROBLEMS = 100  # enough to see the pattern; a hostile body would make one of every line
+_LONGEST = 20  # characters of a number
+MOST = 10**9  # persons or seconds in one interval; above, a number is damage
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Table:
+    """A table as read: every row has a cell for each name of the header; `lines` are the rows' numbers in the body."""
+
+    header: list[str]
+    header_line: int
+    rows: list[list[str]]
+    lines: list[int]
+    misfits: list[Garbled]
+    refused: dict[int, Garbled] = field(default_factory=dict)
+    _columns: list[Sequence[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._columns = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.header)
+
+    @property
+    def problems(self) -> list[Garbled]:
+        """What could not be read, by line; after `MAX_PROBLEMS` one that counts the rest."""
+        found = sorted([*self.misfits, *self.refused.values()], key=lambda problem: problem.line or 0)
+        rest = len(found) - MAX_PROBLEMS
+        return [*found[:MAX_PROBLEMS], Garbled(f"and {rest} more problems")] if rest > 0 else found
+
+    def refuse(self, row: int, column: int, what: str) -> None:
+        """Leave a row out; `what` continues a sentence that begins with the column's name. The first reason stays."""
+        if row not in self.refused:
+            raw = ",".join(self.rows[row])
+            self.refused[row] = Garbled(f"{self.header[column]!r} {what}", raw, self.lines[row], column + 1)
+
+    def times(self, column: int) -> list[int | None]:
+        """What the wall clock shows in each cell; see `localtime.wall_seconds`."""
+        try:
+            return list(map(wall_seconds, self._columns[column]))
+        except ValueError:
+            return self._each(column, wall_seconds)
+
+    def counts(self, column: int) -> list[float | None]:
+        """The whole numbers of a column, from zero."""
+        try:
+            return list(map(count, self._columns[column]))
+        except ValueError:
+            return self._each(column, count)
+
+    def amounts(self, column: int) -> list[float | None]:
+        """The numbers of a column, from zero, with or without decimals."""
+        return self._each(column, _amount)
+
+    def _each(self, column: int, read: Callable[[str], T]) -> list[T | None]:
+        return [self._cell(row, column, cell, read) for row, cell in enumerate(self._columns[column])]
+
+    def _cell(self, row: int, column: int, cell: str, read: Callable[[str], T]) -> T | None:
+        text = cell.strip()
+        try:
+            return read(text)
+        except ValueError as error:
+            self.refuse(row, column, f"{text[:40]!r} {error}" if text else "is empty")
+            return None
+
+
+def read_table(text: str) -> Table | None:
+    """The table of a text, or None where there is no line at all.
+
+    Raises:
+        Garbled: the header is longer than any table's.
+    """
+    lines = text.replace('"', "").split("\n", 2 * MAX_ROWS)  # what is beyond stays in one piece, and unread
+    at = next((index for index, line in enumerate(lines) if line.strip()), None)
+    if at is None:
+        return None
+    header = [name.strip() for name in lines[at].rstrip(", \t").split(",", MAX_COLUMNS)]
+    if len(header) > MAX_COLUMNS:
+        raise Garbled(f"more than {MAX_COLUMNS} columns", lines[at], at + 1, MAX_COLUMNS + 1)
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    misfits: list[Garbled] = []
+    for number, line in enumerate(lines[at + 1 :], at + 2):
+        cells = line.split(",", MAX_COLUMNS)
+        if len(cells) != len(header):
+            if not line.strip():
+                continue
+            cells = _fitted(cells, header, misfits, number)
+        if len(rows) == MAX_ROWS or len(misfits) == MAX_PROBLEMS:
+            misfits.append(Garbled("too many rows, or too many broken ones; the rest was not read", line, number))
+            break
+        if cells:
+            rows.append(cells)
+            numbers.append(number)
+    return Table(header, at + 1, rows, numbers, misfits)
+
+
+def _fitted(cells: list[str], header: list[str], misfits: list[Garbled], number: int) -> list[str]:
+    """The cells without empty ones beyond the header; none, and a misfit, where the row has another shape."""
+    width = len(header)
+    if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+        return cells[:width]
+    what = f"{len(cells)} fields where the header has {width}"
+    if len(cells) < width:
+        what = f"the row breaks off before {header[len(cells)]!r}: " + what
+    misfits.append(Garbled(what, ",".join(cells), number, min(len(cells), width) + 1))
+    return []
+
+
+# Counts repeat from row to row: out of the cache 1,440 take 0.07 ms, without 0.35.
+@lru_cache(maxsize=4096)
+def count(text: str) -> float:
+    """A whole number of persons.
+
+    Raises:
+        ValueError: it is none; what it says continues a sentence that begins with the text.
+    """
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("is no whole number from 0")
+    return _plausible(text)
+
+
+def _amount(text: str) -> float:
+    if not text.isascii() or not text.replace(".", "", 1).isdigit():
+        raise ValueError("is no number from 0")
+    return _plausible(text)
+
+
+def _plausible(text: str) -> float:
+    value = float(text)
+    if value > MOST or len(text) > _LONGEST:  # the length, since the cache keeps the text
+        raise ValueError("is more than any camera counts")
+    return value
