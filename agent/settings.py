@@ -88,7 +88,11 @@ class Buffer(Table):
 
 
 class Mqtt(Table):
-    """The broker. `version` 4 is MQTT 3.1.1; `every` is the pause between fresh batches in seconds."""
+    """The broker. `version` 4 is MQTT 3.1.1; `every` is the pause between fresh batches in seconds.
+
+    After an outage a store comes back within `reconnect_cap` seconds and sends its backlog again after at most
+    `resend_jitter` more: thousands of stores come back at once when a line is mended.
+    """
 
     host: Annotated[str, AfterValidator(_host)]
     port: Port = 1883
@@ -99,6 +103,8 @@ class Mqtt(Table):
     cert_file: str = ""
     key_file: str = ""
     every: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    reconnect_cap: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    resend_jitter: Annotated[float, Field(ge=0, le=300)] = 30.0
 
     @model_validator(mode="after")
     def _pairs(self) -> Mqtt:
@@ -117,9 +123,10 @@ class Page(Table):
 
 
 class History(Table):
-    """How many days of a camera's memory the first start fetches."""
+    """How many days of a camera's memory the first start fetches, and the seconds it rests after each request."""
 
     days: Annotated[int, Field(ge=0, le=366)] = 7
+    pause: Annotated[float, Field(ge=0, le=60)] = 0.5
 
 
 class Kernels(Table):

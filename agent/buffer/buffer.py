@@ -148,6 +148,10 @@ class Buffer:
         rows = await self._database.read(lambda connection: connection.execute(OPEN_ENTRIES).fetchall())
         return [outbox.entry_of(row) for row in rows]
 
+    async def changed(self) -> None:
+        """Wait until something is appended."""
+        await self.appended.wait()
+
     # ---- for the uplink
 
     async def cut(self, lane: str, head: Mapping[str, Any]) -> Frozen | None:

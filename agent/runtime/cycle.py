@@ -93,9 +93,9 @@ class Cycle:
             return ()
         upto = self._now_index(lines[0].size) + 1
         minutes = np.vstack(lines)[:, :upto]
-        told = ~np.isnan(minutes).all(axis=0)
+        told = np.logical_not(np.isnan(minutes).all(axis=0))
         sums = np.nansum(minutes, axis=0)
         return tuple(
-            float(sums[at : at + QUARTER].sum()) if told[at : at + QUARTER].any() else None
+            float(sums[at : at + QUARTER].sum()) if np.any(told[at : at + QUARTER]) else None
             for at in range(0, upto, QUARTER)
         )

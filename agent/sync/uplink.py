@@ -66,11 +66,12 @@ class Uplink:
         settings: LinkSettings,
         clock: Clock,
         health: Callable[[], Awaitable[Health]],
+        contact: Contact,
         *,
         every: float = 1.0,
         resend_jitter: float = 30.0,
     ) -> None:
-        self.contact = Contact()
+        self.contact = contact
         self._buffer, self._sender, self._clock, self._health = buffer, sender, clock, health
         self._every, self._jitter = every, resend_jitter
         self._flights = Flights()

@@ -30,6 +30,7 @@ FLOOR = {
     "agent.web": 3,
     "agent.enrol": 3,
     "agent.runtime": 4,
+    "agent.__main__": 5,
     "agent.app": 5,
     "agent.cli": 5,
     "agent.settings": 5,

@@ -1,0 +1,235 @@
+"""The agent as its list of parts: built from the bottom up, closed in reverse."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import sys
+import zlib
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, time
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+import structlog
+from aiohttp.web import AppRunner, TCPSite, UnixSite
+
+from agent.buffer.buffer import Buffer
+from agent.contract.times import DAY
+from agent.contract.topics import Branch
+from agent.drivers.base import Device
+from agent.drivers.reading.brands import brand
+from agent.foundation import systemd
+from agent.foundation.clock import Clock, parse_clock
+from agent.foundation.dial import TlsSettings
+from agent.foundation.logs import configure
+from agent.foundation.mqtt import LinkSettings
+from agent.foundation.tasks import install_stop_signals, run_until_stopped
+from agent.foundation.toml import ConfigurationError
+from agent.runtime import backfill, poller
+from agent.runtime.backfill import Backfill, first_stretches
+from agent.runtime.collector import Collector
+from agent.runtime.cycle import Cycle
+from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
+from agent.runtime.readings import Memory
+from agent.runtime.report import About, Parts, Report
+from agent.runtime.supervisor import feed_watchdog, warm_kernels
+from agent.settings import Configuration, Sensor, read_configuration
+from agent.sync.uplink import Contact, Sender, Uplink
+from agent.web.page import application
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+log = structlog.get_logger()
+
+WRONG_CONFIGURATION = 78  # sysexits' EX_CONFIG: systemd does not restart on it
+JUST_NOW = 600  # seconds: an hour that ended this recently is still the poller's, not the backfill's
+SPREAD = 5.0  # seconds over which stores spread their tick
+
+
+async def run(configuration: Configuration, clock: Clock, ready_file: Path | None = None) -> None:
+    """Run the store until a signal, or until a part that should run for ever ends."""
+    settings, layout = configuration.settings, configuration.layout
+    configure(settings.log.level)
+    stop = asyncio.Event()
+    install_stop_signals(stop)
+    async with AsyncExitStack() as stack:
+        buffer = await Buffer.open(configuration.buffer_path, clock, settings.buffer.cap_bytes)
+        stack.push_async_callback(buffer.close)
+        if buffer.report:
+            log.error("buffer_mended", what=buffer.report)
+        session = await stack.enter_async_context(_camera_session())
+        pollers = [await _poller(configuration, sensor, session, buffer, clock) for sensor in settings.sensor]
+        fills = {one.sensor: await _backfill(configuration, one, buffer, clock) for one in pollers}
+        offset = zlib.crc32(settings.device.id.encode()) % 1000 / 1000 * SPREAD
+        collector = Collector(pollers, fills, buffer, clock, offset=offset)
+        stack.push_async_callback(collector.close)
+        cycle = Cycle(buffer, (layout,), clock)
+        await cycle.catch_up()
+        about = About(settings.store.id, {sensor.id: sensor.name for sensor in layout.sensor}, version("footfall"), "")
+        contact = Contact()
+        report = Report(Parts(buffer, pollers, fills, collector, cycle, contact), about, clock)
+        uplink = Uplink(
+            buffer,
+            _sender(configuration),
+            _link(configuration),
+            clock,
+            report.health,
+            contact,
+            every=settings.mqtt.every,
+            resend_jitter=settings.mqtt.resend_jitter,
+        )
+        _tell_ready(ready_file, await _open_page(configuration, report, buffer, stack))
+        tasks: dict[str, Coroutine[object, object, object]] = {
+            "collector": collector.run(),
+            "uplink": uplink.run(),
+            "cycle": cycle.run(),
+            "kernels": warm_kernels(report, settings.kernels.mode),
+            "watchdog": feed_watchdog(collector, clock),
+            **{f"backfill {name}": one.run() for name, one in fills.items()},
+        }
+        await run_until_stopped(tasks, stop)
+        systemd.notify(systemd.STOPPING)
+
+
+def _camera_session() -> aiohttp.ClientSession:
+    # No cookies, no proxies from the environment, nothing inflated: a camera is a stranger.
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        connector=aiohttp.TCPConnector(limit=64, limit_per_host=2, ttl_dns_cache=60),
+    )
+
+
+async def _poller(
+    configuration: Configuration, sensor: Sensor, session: aiohttp.ClientSession, buffer: Buffer, clock: Clock
+) -> Poller:
+    zone = configuration.zone_of(sensor)
+    device = Device(
+        sensor.id,
+        sensor.address,
+        zone,
+        session,
+        clock.now,
+        sensor.username,
+        configuration.secret(sensor.password_file),
+        sensor.options,
+    )
+    driver = brand(sensor.driver).open_driver(device)
+    stored = await buffer.state(poller.state_name(sensor.id))
+    book = Book.load(stored) if stored else Book()
+    begins = settled_hour(clock.now() - JUST_NOW, zone)
+    for kind in driver.cadence:
+        if kind in INTERVALS:
+            # After a damaged buffer earlier differences may be at HQ already: the first reading is only a baseline.
+            book.memories.setdefault(kind, Memory(begins, cold=bool(buffer.report)))
+    return Poller(sensor.id, driver, zone, book)
+
+
+async def _backfill(configuration: Configuration, one: Poller, buffer: Buffer, clock: Clock) -> Backfill:
+    history = configuration.settings.history
+    stored = await buffer.state(backfill.state_name(one.sensor))
+    if stored is None:
+        sensor = next(sensor for sensor in configuration.settings.sensor if sensor.id == one.sensor)
+        until = min(memory.settled for memory in one.book.memories.values())
+        since = settled_hour(until - history.days * DAY, one.zone)
+        if sensor.installed:
+            hung = datetime.combine(sensor.installed, time.min, one.zone).astimezone(UTC).timestamp()
+            since = max(since, int(hung)) if history.days else until
+        stretches = first_stretches([kind for kind in one.driver.cadence if kind in INTERVALS], since, until)
+        fill = Backfill(one, buffer, clock, stretches, pause=history.pause)
+        await buffer.append(state={**fill.state(), poller.state_name(one.sensor): one.book.dump()})
+        return fill
+    return Backfill(one, buffer, clock, backfill.load(stored), pause=history.pause)
+
+
+async def _open_page(configuration: Configuration, report: Report, buffer: Buffer, stack: AsyncExitStack) -> str:
+    """Serve the page on its port and, for the command line, on the local socket; the page's URL."""
+    settings, socket = configuration.settings.page, configuration.socket_path
+    runner = AppRunner(application(report.view, buffer.changed), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = TCPSite(runner, settings.host, settings.port)
+    await site.start()
+    socket.unlink(missing_ok=True)
+    await UnixSite(runner, str(socket)).start()
+    socket.chmod(0o600)
+    stack.callback(socket.unlink, missing_ok=True)
+    port = runner.addresses[0][1]
+    url = f"http://{settings.host}:{port}"
+    log.info("page_listens", url=url)
+    return url
+
+
+def _sender(configuration: Configuration) -> Sender:
+    settings, layout = configuration.settings, configuration.layout
+    return Sender(
+        Branch(settings.store.tenant, settings.store.id, settings.device.id),
+        secrets.token_hex(2),
+        version("footfall"),
+        layout.time_zone,
+        layout.version,
+        tuple(sensor.id for sensor in settings.sensor),
+    )
+
+
+def _link(configuration: Configuration) -> LinkSettings:
+    settings, mqtt = configuration.settings, configuration.settings.mqtt
+    return LinkSettings(
+        mqtt.host,
+        mqtt.port,
+        client_id=f"{settings.device.id}-{secrets.token_hex(4)}",  # clones of a card do not throw each other out
+        username=mqtt.username or (settings.device.id if mqtt.password_file else ""),
+        password=configuration.secret(mqtt.password_file),
+        version=mqtt.version,
+        tls=_tls(configuration),
+        reconnect_cap=mqtt.reconnect_cap,
+    )
+
+
+def _tls(configuration: Configuration) -> TlsSettings | None:
+    mqtt = configuration.settings.mqtt
+    if not mqtt.ca_file:
+        return None
+    return TlsSettings(
+        *(configuration.beside(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file))
+    )
+
+
+def _tell_ready(ready_file: Path | None, url: str) -> None:
+    systemd.notify(systemd.READY, systemd.status(f"page on {url}"))
+    if ready_file:
+        text = json.dumps({"page": url, "pid": os.getpid(), "ready_s": round(_age(), 3)})
+        ready_file.with_suffix(".part").write_text(text, encoding="utf-8")
+        ready_file.with_suffix(".part").replace(ready_file)
+
+
+def _age() -> float:
+    """Seconds since this process began, to the kernel's hundredth."""
+    began = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
+    up = Path("/proc/uptime").read_text(encoding="ascii").split()[0]
+    return float(up) - int(began) / os.sysconf("SC_CLK_TCK")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`footfall-agent run`, without the command line's libraries: they would cost the daemon 20 MB."""
+    parser = argparse.ArgumentParser("footfall-agent run", description="Count, keep, and bring to headquarters.")
+    parser.add_argument("--config", type=Path, default=Path("/etc/footfall/agent.toml"))
+    parser.add_argument("--clock", type=parse_clock, default=Clock(), help="60x,STORE,REAL: for demos and tests")
+    parser.add_argument("--ready-file", type=Path, help="gets the page's address as JSON once it answers")
+    options = parser.parse_args(arguments)
+    try:
+        configuration = read_configuration(options.config)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_CONFIGURATION
+    with suppress(KeyboardInterrupt):
+        asyncio.run(run(configuration, options.clock, options.ready_file))
+    return 0

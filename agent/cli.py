@@ -1,0 +1,212 @@
+"""The command line beside `run`: check, status, decode, simulate. Typer and rich live here alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import sys
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from agent import app as daemon
+from agent.contract.times import parse_rfc3339
+from agent.drivers.base import Garbled, Kind
+from agent.drivers.reading.decoded import observations
+from agent.foundation.clock import Clock, parse_clock
+from agent.foundation.sqlite import is_sound, open_read_only
+from agent.foundation.toml import ConfigurationError, load
+from agent.settings import Configuration, read_configuration
+from agent.simulator.scenario import Scenario
+from agent.simulator.store import Addresses, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Footfall's agent in the store.")
+CONFIG = Path("/etc/footfall/agent.toml")
+MAX_ANSWER = 4 * 1024 * 1024  # bytes of a recorded answer, the same cap a camera has
+
+ConfigOption = Annotated[Path, typer.Option(help="agent.toml")]
+
+
+@app.command()
+def run(
+    config: ConfigOption = CONFIG,
+    clock: Annotated[str, typer.Option(help="60x,STORE,REAL: for demos and tests")] = "",
+    ready_file: Annotated[Path | None, typer.Option(help="gets the page's address as JSON once it answers")] = None,
+) -> None:
+    """Count, keep, and bring to headquarters, until stopped."""
+    arguments = ["--config", str(config)]
+    arguments += ["--clock", clock] if clock else []
+    arguments += ["--ready-file", str(ready_file)] if ready_file else []
+    raise typer.Exit(daemon.main(arguments))
+
+
+@app.command()
+def check(config: ConfigOption = CONFIG) -> None:
+    """Check the whole configuration without opening a socket; exit status 78 where it is wrong."""
+    found = _configuration(config)
+    for sensor in found.settings.sensor:
+        found.secret(sensor.password_file)
+    sensors = len(found.settings.sensor)
+    typer.echo(f"{config}: right. Store {found.settings.store.id}, {sensors} sensors, {found.layout.time_zone}.")
+
+
+@app.command()
+def status(
+    *, config: ConfigOption = CONFIG, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False
+) -> None:
+    """How the store stands: asks the running agent, or looks into the buffer where none runs."""
+    found = _configuration(config)
+    answer = asyncio.run(_ask_agent(found.socket_path)) if found.socket_path.exists() else None
+    if answer is None:
+        answer = _look_into(found.buffer_path)
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        _print_status(answer)
+    raise typer.Exit(0 if answer["running"] and all(sensor["up"] for sensor in answer["sensors"]) else 1)
+
+
+@app.command()
+def decode(
+    driver: str,
+    file: Annotated[Path, typer.Argument(help="the body as received; - for standard input")],
+    kind: Annotated[Kind | None, typer.Option(help="what the answer is about; recognised where it is left out")] = None,
+    zone: Annotated[str, typer.Option(help="IANA time zone of the device's clock, such as Europe/Lisbon")] = "",
+    now: Annotated[str, typer.Option(help="when it was recorded, RFC 3339; else now")] = "",
+) -> None:
+    """Read a recorded camera answer offline and print its observations as a JSON array."""
+    body = _body(file)
+    zone_info = _or_exit(lambda: ZoneInfo(zone) if zone else None, "zone")
+    moment = _or_exit(lambda: parse_rfc3339(now) if now else time.time(), "now")
+    try:
+        rows, problems = observations(driver, body, kind, zone_info, moment)
+    except (Garbled, ValueError) as error:
+        _exit(f"{file}: {error}")
+    typer.echo(json.dumps(rows, indent=1))
+    for problem in problems:
+        typer.echo(f"{file}: {problem}", err=True)
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def simulate(
+    scenario: Path,
+    clock: Annotated[str, typer.Option(help="60x, 60x,START or 60x,STORE,REAL")] = "1x",
+    ready_file: Annotated[Path | None, typer.Option(help="gets the addresses as JSON once all answer")] = None,
+) -> None:
+    """A store with shoppers and cameras that answer over HTTP, until stopped."""
+    ticking: Clock = _or_exit(lambda: parse_clock(clock), "clock")
+    model = _or_exit(lambda: load(scenario, Scenario), "")
+
+    def ready(addresses: Addresses) -> None:
+        if ready_file:
+            ready_file.with_suffix(".part").write_text(json.dumps(addresses), encoding="utf-8")
+            ready_file.with_suffix(".part").replace(ready_file)
+        else:
+            typer.echo(json.dumps(addresses, indent=1))
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(model, ticking.now, ticking.sleep, ready=ready))
+
+
+def _configuration(config: Path) -> Configuration:
+    try:
+        return read_configuration(config)
+    except ConfigurationError as error:
+        _exit(str(error), daemon.WRONG_CONFIGURATION)
+
+
+def _body(file: Path) -> bytes:
+    try:
+        source = sys.stdin.buffer if str(file) == "-" else file.open("rb")
+        with source:
+            body = source.read(MAX_ANSWER + 1)
+    except OSError as error:
+        _exit(f"{file}: {error.strerror}")
+    if len(body) > MAX_ANSWER:
+        _exit(f"{file}: more than 4 MiB; no camera answers that much")
+    return body
+
+
+def _or_exit(make: Callable[[], Any], option: str) -> Any:  # noqa: ANN401 - whatever the option is made into
+    try:
+        return make()
+    except (ValueError, ZoneInfoNotFoundError, ConfigurationError) as error:
+        _exit(f"--{option}: {error}" if option else str(error))
+
+
+def _exit(text: str, code: int = 2) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(code)
+
+
+async def _ask_agent(socket: Path) -> dict[str, Any] | None:
+    try:
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(10)
+            ) as session,
+            session.get("http://localhost/api/health") as answer,
+        ):
+            found: dict[str, Any] = await answer.json()
+            return {"running": True, **found}
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None
+
+
+def _look_into(buffer: Path) -> dict[str, Any]:
+    if not buffer.exists():
+        return {"running": False, "buffer": "there is none yet", "sensors": []}
+    connection = open_read_only(buffer)
+    try:
+        sound = is_sound(connection)
+        epoch, boot, created, acked = connection.execute("SELECT epoch, boot, next - 1, acked FROM identity").fetchone()
+    except sqlite3.DatabaseError as error:
+        return {"running": False, "buffer": f"cannot be read: {error}", "sensors": []}
+    finally:
+        connection.close()
+    state = "sound" if sound else "damaged; the agent mends it at its next start"
+    since = datetime.fromtimestamp(os.stat(buffer).st_mtime).astimezone().isoformat(timespec="seconds")  # noqa: PTH116 - shorter
+    return {
+        "running": False,
+        "buffer": state,
+        "written": since,
+        "epoch": epoch,
+        "boot": boot,
+        "created": created,
+        "acked": acked,
+        "sensors": [],
+    }
+
+
+def _print_status(answer: dict[str, Any]) -> None:
+    console = Console()
+    if not answer["running"]:
+        console.print("[bold]The agent is not running.[/bold]")
+    for name, value in answer.items():
+        if name != "sensors" and not isinstance(value, dict):
+            console.print(f"{name}: {value}")
+    if answer["sensors"]:
+        table = Table("sensor", "state", "last answer", "problem")
+        for sensor in answer["sensors"]:
+            state = "answers" if sensor["up"] else "silent"
+            table.add_row(sensor["sensor"], state, sensor.get("last_answer") or "-", sensor.get("problem") or "")
+        console.print(table)
+
+
+def main() -> None:
+    """The commands of this module; `agent.__main__` adds the daemon."""
+    app(prog_name="footfall-agent")

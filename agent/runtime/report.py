@@ -1,0 +1,154 @@
+"""How the store stands: gathered from every part at one moment, for the page, for HQ and for the command line."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.contract.messages import Health, LaneHealth, SensorHealth
+from agent.contract.times import rfc3339
+from agent.web.view import SensorView, StoreView, UplinkView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent.buffer.buffer import Buffer, Tally
+    from agent.foundation.clock import Clock
+    from agent.runtime.backfill import Backfill
+    from agent.runtime.collector import Collector
+    from agent.runtime.cycle import Cycle
+    from agent.runtime.poller import Poller
+    from agent.sync.uplink import Contact
+
+RATE_OVER = 3600.0  # seconds of the store's time over which rows a second are told
+ROW_BYTES = 130  # bytes of the file a row takes while the buffer is too young to tell (measured: 110 to 140)
+
+
+class Parts(NamedTuple):
+    """What the report is gathered from."""
+
+    buffer: Buffer
+    pollers: Sequence[Poller]
+    backfills: Mapping[str, Backfill]
+    collector: Collector
+    cycle: Cycle
+    contact: Contact
+
+
+class About(NamedTuple):
+    """What does not change while the agent runs."""
+
+    store: str
+    names: Mapping[str, str]
+    version: str
+    configuration_problem: str
+
+
+class Report:
+    """Gathers `StoreView` and `Health`. `kernels` says what the kernels run on, "warming" until that is known."""
+
+    def __init__(self, parts: Parts, about: About, clock: Clock) -> None:
+        self._parts, self._about, self._clock = parts, about, clock
+        self._started = clock.now()
+        self._created: deque[tuple[float, int]] = deque()
+        self.kernels = "warming"
+
+    async def view(self) -> StoreView:
+        """Everything the page shows."""
+        parts, tally = self._parts, await self._parts.buffer.tally()
+        now = self._clock.now()
+        occupancy = parts.cycle.values.get("occupancy")
+        contact = parts.contact
+        return StoreView(
+            store=self._about.store,
+            time_zone=parts.cycle.layout.time_zone,
+            now=now,
+            speed=self._clock.speed,
+            sensors=tuple(self._sensor(poller) for poller in parts.pollers),
+            occupancy=None if occupancy is None else round(occupancy),
+            occupancy_since=float(parts.cycle.day[0]),
+            uplink=UplinkView(contact.broker, contact.hq, contact.last_answer, contact.problem),
+            tally=tally,
+            room_s=self._room(tally, now),
+            storing_problem=parts.collector.storing,
+            configuration_problem=self._about.configuration_problem,
+            buffer_report=parts.buffer.report,
+            kernels=self.kernels,
+            rss_mb=resident_mb(),
+            version=self._about.version,
+            started=self._started,
+            backfill_done=sum(backfill.progress.done for backfill in parts.backfills.values()),
+            backfill_total=sum(backfill.progress.total for backfill in parts.backfills.values()),
+            health=self._health(tally, now),
+        )
+
+    async def health(self) -> Health:
+        """What HQ gets every minute."""
+        return self._health(await self._parts.buffer.tally(), self._clock.now())
+
+    def _health(self, tally: Tally, now: float) -> Health:
+        oldest = None if tally.oldest_unsent is None else max(0.0, now - tally.oldest_unsent)
+        return Health(
+            ts=rfc3339(now),
+            boot=tally.boot,
+            epoch=tally.epoch,
+            created=tally.created,
+            acked=tally.acked,
+            void=tally.void,
+            dropped=tally.dropped,
+            buffer_bytes=tally.used_bytes,
+            buffer_cap=tally.cap_bytes,
+            fresh=LaneHealth(rows=tally.unsent_fresh),
+            backlog=LaneHealth(rows=tally.unsent_backlog, oldest_s=oldest),
+            sensors=[
+                SensorHealth(
+                    sensor=poller.sensor,
+                    up=poller.condition.up,
+                    last_answer=_when(poller.condition.last_answer),
+                    problem=poller.condition.problem or None,
+                )
+                for poller in self._parts.pollers
+            ],
+            kernels=self.kernels.partition(":")[0],
+            rss_mb=resident_mb(),
+        )
+
+    def _sensor(self, poller: Poller) -> SensorView:
+        condition, cycle = poller.condition, self._parts.cycle
+        progress = self._parts.backfills[poller.sensor].progress
+        counted = cycle.entered_and_left(poller.sensor)
+        return SensorView(
+            id=poller.sensor,
+            name=self._about.names.get(poller.sensor) or poller.sensor,
+            up=condition.up,
+            last_answer=condition.last_answer,
+            problem=condition.problem,
+            entered=counted[0] if counted else None,
+            left=counted[1] if counted else None,
+            today=cycle.quarters(poller.sensor),
+            backfill_done=progress.done,
+            backfill_total=progress.total,
+        )
+
+    def _room(self, tally: Tally, now: float) -> float | None:
+        """Seconds until the cap is reached at the rate of the last hour, None while there is no rate yet."""
+        self._created.append((now, tally.created))
+        while self._created[0][0] < now - RATE_OVER:
+            self._created.popleft()
+        since, before = self._created[0]
+        if now - since < RATE_OVER / 12 or tally.created == before:
+            return None
+        per_row = tally.used_bytes / tally.created if tally.created > 10_000 else ROW_BYTES  # noqa: PLR2004 - old enough to tell
+        return max(0.0, tally.cap_bytes - tally.used_bytes) / (per_row * (tally.created - before) / (now - since))
+
+
+def _when(moment: float | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def resident_mb() -> float:
+    """Resident memory of this process in MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
