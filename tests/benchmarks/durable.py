@@ -1,0 +1,143 @@
+"""Appending so that it survives a power cut, beside bare aiosqlite, and what that costs the card."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiosqlite
+from figures import Figure
+
+from agent.buffer.buffer import Buffer
+from agent.contract.observation import Observation, Origin, Quality
+from agent.foundation.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DISK = "/var/tmp"  # noqa: S108 - /tmp may be memory, where nothing is durable
+START = 1_773_705_600
+CAMERAS = 8
+ROWS_EACH = 4  # two lines, in and out
+TICKS = 1440
+
+BARE = """
+PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+CREATE TABLE row (start INTEGER, series INTEGER, stop INTEGER, value REAL, origin INTEGER, quality INTEGER, number
+INTEGER, PRIMARY KEY (start, series)) WITHOUT ROWID
+"""
+
+
+def tick(number: int, rows: int) -> list[Observation]:
+    """One tick of a store: a row for each series of its cameras."""
+    start = START + 60 * number
+    return [
+        Observation(
+            f"cam-{i // ROWS_EACH}",
+            f"line:{i % ROWS_EACH // 2 + 1}",
+            ("in", "out")[i % 2],
+            start,
+            start + 60,
+            float((number * 7 + i) % 9),
+            Origin.LIVE,
+            Quality.MEASURED,
+        )
+        for i in range(rows)
+    ]
+
+
+def written_bytes() -> int:
+    """What this process has sent towards the disk so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+
+
+async def _into_buffer(folder: str, name: str, rows: int, ticks: int) -> float:
+    buffer = await Buffer.open(Path(folder, name), Clock(), 4 << 30)
+    for number in range(ticks // 10):
+        await buffer.append(tick(number, rows))
+    before = time.perf_counter()
+    for number in range(ticks // 10, ticks // 10 + ticks):
+        await buffer.append(tick(number, rows), state={"poller": {"raw": number}})
+    taken = time.perf_counter() - before
+    await buffer.close()
+    return rows * ticks / taken
+
+
+async def _into_bare(folder: str, name: str, rows: int, ticks: int) -> float:
+    async with aiosqlite.connect(Path(folder, name)) as link:
+        await link.executescript(BARE)
+        before = time.perf_counter()
+        for number in range(ticks):
+            values = [(r.start, i, r.end, r.value, 1, 1, number * rows + i) for i, r in enumerate(tick(number, rows))]
+            await link.executemany("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            await link.commit()
+        return rows * ticks / (time.perf_counter() - before)
+
+
+def appending() -> list[Figure]:
+    figures = []
+    for rows, ticks in ((1, 300), (50, 200), (1000, 20)):
+        with tempfile.TemporaryDirectory(dir=DISK) as folder:
+            rates = [
+                [asyncio.run(way(folder, f"{way.__name__}{turn}.db", rows, ticks)) for turn in range(3)]
+                for way in (_into_buffer, _into_bare)
+            ]
+        ours, bare = (sorted(three)[1] for three in rates)
+        what = f"durable append, {rows:,} row{'s' * (rows > 1)} a commit"
+        figures.append(Figure(what, ours, "rows/s", 0.5, bare, "aiosqlite, WAL FULL", of_ratio=True, more=True))
+    return figures
+
+
+def card() -> list[Figure]:
+    rows = CAMERAS * ROWS_EACH
+    with tempfile.TemporaryDirectory(dir=DISK) as folder:
+        ours = _cost(lambda: asyncio.run(_into_buffer(folder, "ours.db", rows, TICKS)))
+        bare = _cost(lambda: asyncio.run(_into_bare(folder, "bare.db", rows, TICKS)))
+    if not ours:
+        return []  # a file system that does not tell, such as one in memory
+    a_day = ours * 10 / 11 / CAMERAS / 1e6  # a tenth of the ticks came before the day
+    label = f"{CAMERAS} cameras, {ROWS_EACH} rows each, a commit a minute"
+    return [
+        Figure(f"written to disk a row: {label}", ours / 1.1 / rows / TICKS, "B", None, bare / rows / TICKS, "bare"),
+        Figure(f"written to disk a day and camera: {CAMERAS} cameras", a_day, "MB", 6.0),
+    ]
+
+
+def _cost(work: Callable[[], object]) -> int:
+    before = written_bytes()
+    work()
+    return written_bytes() - before
+
+
+def live_tick() -> list[Figure]:
+    """From rows appended to what they mean, for one sensor and for a hundred."""
+    from agent.contract.layout import Layout, Line, Sensor  # noqa: PLC0415 - pydantic models, for this row alone
+    from agent.runtime.cycle import Cycle  # noqa: PLC0415 - as above
+
+    sensors = tuple(Sensor(id=f"cam-{n}", line=(Line(number=1), Line(number=2))) for n in range(100))
+    layout = Layout(version="1", effective_from="2026-03-01", time_zone="Europe/Lisbon", sensor=sensors)
+    clock = Clock(1.0, START + 12 * 3600, time.time())
+    loop = asyncio.new_event_loop()
+    with tempfile.TemporaryDirectory(dir=DISK) as folder:
+        buffer = loop.run_until_complete(Buffer.open(Path(folder, "tick.db"), clock, 1 << 30))
+        cycle = Cycle(buffer, (layout,), clock)
+        minute = iter(range(360, 720))
+
+        def fresh(rows: int) -> float:
+            loop.run_until_complete(buffer.append(tick(next(minute), rows)))
+            before = time.perf_counter()
+            loop.run_until_complete(cycle.catch_up())
+            return (time.perf_counter() - before) * 1000
+
+        fresh(ROWS_EACH * 100)
+        one, hundred = (sorted(fresh(ROWS_EACH * n) for _ in range(25))[12] for n in (1, 100))
+        loop.run_until_complete(buffer.close())
+    loop.close()
+    return [
+        Figure("rows appended → metrics worked out, one sensor of 100", one, "ms", 1.0),
+        Figure("  all 100 changed at once", hundred, "ms", 30.0),
+    ]
