@@ -234,9 +234,7 @@ def main(arguments: list[str]) -> int:
     elif command == "bench":
         become(environment("dev"), "tests/benchmarks/bench.py", *rest)
     elif command in ("agent", "receiver"):
-        package = "agent" if command == "agent" else "cloud_receiver"
-        started = f"import sys; sys.argv[0] = 'footfall-{command}'; from {package}.cli import main; main()"
-        become(environment("demo"), "-P", "-c", started, *rest)
+        become(environment("demo"), "-P", "-m", "agent" if command == "agent" else "cloud_receiver", *rest)
     print(USAGE, end="")
     return 0 if command in ("-h", "--help", "help") else 2
 

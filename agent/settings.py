@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from agent.contract.layout import Layout
 from agent.contract.topics import HQ
 from agent.contract.wire import Name
-from agent.foundation.toml import ConfigurationError, load
+from agent.foundation.toml import ConfigurationError, load, read_secret
 
-MAX_SECRET = 4096  # bytes of a password file
+WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
 
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
 
@@ -197,17 +197,7 @@ class Configuration(NamedTuple):
         Raises:
             ConfigurationError: the file is not there or not readable.
         """
-        if not name:
-            return ""
-        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-        given = Path(credentials, name) if credentials else None
-        path = given if given is not None and given.is_file() else self.beside(name)
-        try:
-            with path.open("rb") as file:
-                return file.read(MAX_SECRET).decode().partition("\n")[0].rstrip("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise ConfigurationError(f"{self.file}: the password file {path} cannot be read: {why}") from None
+        return read_secret(self.file, name) if name else ""
 
     def zone_of(self, sensor: Sensor) -> ZoneInfo:
         """The time zone of a sensor's clock."""

@@ -7,9 +7,11 @@ agent.toml:11: sensor.1.adress: unknown key — did you mean "address"?
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 import typing
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -19,13 +21,13 @@ from agent.foundation.secrets import REDACTED, names_secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES = 1024 * 1024  # a store with 100 sensors needs 30 kB
+MAX_SECRET = 4096  # bytes of a file that holds a password
 MAX_ERRORS = 50  # nobody mends more in one go
 
 _WORDS = {"extra_forbidden": "unknown key", "missing": "this key is required and is not there"}
@@ -54,6 +56,24 @@ def load(path: Path, model: type[M]) -> M:
         return model.model_validate(found)
     except ValidationError as error:
         raise ConfigurationError(_problems(path, text, model, error.errors(include_url=False))) from None
+
+
+def read_secret(configuration: Path, name: str) -> str:
+    """The first line of a file named in a configuration: one of systemd's credentials, else beside the configuration.
+
+    Raises:
+        ConfigurationError: the file is not there or not readable.
+    """
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(credentials, name) if credentials else None
+    if path is None or not path.is_file():
+        path = configuration.absolute().parent / name
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_SECRET).decode().partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(f"{configuration}: {path}, which it names, cannot be read: {why}") from None
 
 
 # ---- the file
@@ -127,6 +147,8 @@ def _problems(path: Path, text: str, model: type[BaseModel], errors: Sequence[Er
     positions = lines_of(text)
     lines = text.splitlines()
     told = []
+    # A table with an error in it is not counted, so pydantic also finds its array too short.
+    errors = [e for e in errors if e["type"] != "too_short" or not any(_is_within(o["loc"], e["loc"]) for o in errors)]
     for error in errors[:MAX_ERRORS]:
         place = _place(error, positions)
         number = next((positions[place[:n]] for n in range(len(place), 0, -1) if place[:n] in positions), 1)
@@ -135,6 +157,10 @@ def _problems(path: Path, text: str, model: type[BaseModel], errors: Sequence[Er
         told.append((number, what + (_quoted(lines, number) if place else "")))
     more = [] if len(errors) <= MAX_ERRORS else [f"{path}: and {len(errors) - MAX_ERRORS} more"]
     return "\n".join([*(what for _, what in sorted(told, key=lambda pair: pair[0])), *more])
+
+
+def _is_within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _place(error: ErrorDetails, positions: Mapping[tuple[str | int, ...], int]) -> tuple[str | int, ...]:

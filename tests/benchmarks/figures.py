@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Figure:
-    """`target` is an upper bound of the figure, or of its ratio to the limit (`of_ratio`); `more` makes it a lower one."""
+    """`target` is an upper bound of the figure, or of its ratio to the limit (`of_ratio`); `more`: a lower one."""
 
     what: str
     value: float

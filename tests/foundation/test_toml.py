@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.foundation.positions import lines_of
-from agent.foundation.toml import MAX_BYTES, ConfigurationError, load
+from agent.foundation.toml import MAX_BYTES, ConfigurationError, load, read_secret
 
 
 class Strict(BaseModel):
@@ -99,6 +99,39 @@ def test_a_misspelt_word_is_suggested(wrong):
 def test_a_key_like_no_other_lists_what_is_known(wrong):
     """Where nothing is close, the keys that exist are listed."""
     assert "unknown key — known here: colour, limits" in wrong("[table.x]\nzzz = 1\n")
+
+
+def test_an_array_is_not_called_short_because_of_an_error_in_it(tmp_path):
+    """One mistake gives one error: the array has its table, only the table is wrong."""
+
+    class AtLeastOne(Strict):
+        camera: Annotated[tuple[Camera, ...], Field(min_length=1)]
+
+    path = tmp_path / "bad.toml"
+    path.write_text("[[camera]]\nid = 5\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, AtLeastOne)
+    assert str(caught.value).splitlines()[0].endswith("bad.toml:2: camera.0.id: Input should be a valid string")
+    path.write_text("camera = []\n")
+    with pytest.raises(ConfigurationError, match=r"bad.toml:1: camera: Tuple should have at least 1 item"):
+        load(path, AtLeastOne)
+
+
+def test_a_secret_is_looked_for_among_the_credentials_then_beside_the_file(tmp_path, monkeypatch):
+    """The same configuration works under systemd and by hand; a missing file names both."""
+    configuration = tmp_path / "agent.toml"
+    (tmp_path / "door.key").write_text("by hand\r\nrest")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+    assert read_secret(configuration, "door.key") == "by hand"
+    (tmp_path / "credentials").mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    assert read_secret(configuration, "door.key") == "by hand"
+    (tmp_path / "credentials" / "door.key").write_text("from systemd\n")
+    assert read_secret(configuration, "door.key") == "from systemd"
+    with pytest.raises(ConfigurationError, match=r"agent.toml: .*/gone, which it names, cannot be read: No such file"):
+        read_secret(configuration, "gone")
 
 
 def test_an_error_of_the_whole_file_names_the_file(wrong):
