@@ -9,10 +9,10 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from agent.simulator.scenario import Auth
+from agent.simulator.installation import Auth
 
 if TYPE_CHECKING:
-    from agent.simulator.scenario import Camera
+    from agent.simulator.installation import Camera
 
 REALM = "Milesight Network Camera"
 NONCES = 64  # given out last; an older one is stale

@@ -13,14 +13,14 @@ from agent.simulator import cgi
 from agent.simulator.auth import Gate
 from agent.simulator.cgi import Denied
 from agent.simulator.faults import LOGIN_PAGE, LOGIN_PATH, Faults, deliver, is_due
+from agent.simulator.installation import FaultKind
 from agent.simulator.memory import Memory
-from agent.simulator.scenario import FaultKind
 from agent.simulator.truth import Served
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agent.simulator.scenario import Camera
+    from agent.simulator.installation import Camera
     from agent.simulator.shop import Shop
 
 HOST = "127.0.0.1"

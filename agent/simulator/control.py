@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.contract.times import rfc3339
 from agent.simulator.camera import HOST, NetworkCamera
-from agent.simulator.scenario import FaultKind
+from agent.simulator.installation import FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from agent.simulator.cgi import Denied
-from agent.simulator.scenario import Fault, FaultKind
+from agent.simulator.installation import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

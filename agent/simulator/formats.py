@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.simulator.scenario import Header
+from agent.simulator.installation import Header
 from agent.simulator.truth import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from agent.simulator.installation import Camera
     from agent.simulator.memory import Counters, Hour, Memory
-    from agent.simulator.scenario import Camera
 
 LINES = (1, 2, 3, 4)
 BOTH = ("In", "Out", "Sum")

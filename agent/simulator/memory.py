@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent.contract.times import comes_twice, utc_of
+from agent.simulator.installation import Fold
 from agent.simulator.movement import SECOND, Movement, missed
-from agent.simulator.scenario import Fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from agent.simulator.scenario import Camera
+    from agent.simulator.installation import Camera
     from agent.simulator.shop import Shop
 
 HOUR = timedelta(hours=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from agent.simulator.camera import HOST, NetworkCamera
 from agent.simulator.control import Control
@@ -23,29 +23,37 @@ class Addresses(TypedDict):
     cameras: dict[str, str]
 
 
+class SimulatedStore(NamedTuple):
+    """What answers, and where."""
+
+    addresses: Addresses
+    cameras: dict[str, NetworkCamera]
+
+    async def follow_plans(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Unplug and plug in the cameras at the times of the scenario, until there is nothing left to do."""
+        async with asyncio.TaskGroup() as plans:
+            for name, camera in self.cameras.items():
+                plans.create_task(camera.follow_plan(sleep), name=f"cable of {name}")
+
+
 @asynccontextmanager
-async def open_store(
-    scenario: Scenario, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
-) -> AsyncIterator[Addresses]:
-    """A store that answers until the block is left. `now` is in UTC seconds, `sleep` waits for such seconds.
+async def open_store(scenario: Scenario, now: Callable[[], float]) -> AsyncIterator[SimulatedStore]:
+    """A store that answers until the block is left; `now` is in UTC seconds.
 
     Raises:
         OSError: a port of the scenario is taken.
     """
     shop = Shop(scenario)
-    async with AsyncExitStack() as open_parts, asyncio.TaskGroup() as tasks:
-        cameras: dict[str, NetworkCamera] = {}
+    cameras: dict[str, NetworkCamera] = {}
+    async with AsyncExitStack() as open_parts:
         for model in scenario.camera:
             camera = cameras[model.id] = NetworkCamera(model, shop, now)
             open_parts.push_async_callback(camera.close)
             await camera.plug()
         control = Control(cameras, now)
         open_parts.push_async_callback(control.close)
-        url = await control.open()
-        plans = [tasks.create_task(camera.follow_plan(sleep), name=name) for name, camera in cameras.items()]
-        yield {"control": url, "cameras": {name: f"{HOST}:{camera.port}" for name, camera in cameras.items()}}
-        for plan in plans:
-            plan.cancel()
+        where = {name: f"{HOST}:{camera.port}" for name, camera in cameras.items()}
+        yield SimulatedStore({"control": await control.open(), "cameras": where}, cameras)
 
 
 async def serve(
@@ -57,9 +65,12 @@ async def serve(
 ) -> None:
     """Run a store until cancelled; `ready` is called once everything answers.
 
+    `now` is in UTC seconds and `sleep` waits for such seconds: both are the store's, at whatever speed.
+
     Raises:
         OSError: a port of the scenario is taken.
     """
-    async with open_store(scenario, now, sleep) as addresses:
-        ready(addresses)
+    async with open_store(scenario, now) as store:
+        ready(store.addresses)
+        await store.follow_plans(sleep)
         await asyncio.Event().wait()
