@@ -39,7 +39,7 @@ from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
 from agent.runtime.readings import Memory
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
-from agent.settings import Configuration, Sensor, read_configuration
+from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor, read_configuration
 from agent.sync.uplink import Contact, Sender, Uplink
 from agent.web.page import application
 
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-WRONG_CONFIGURATION = 78  # sysexits' EX_CONFIG: systemd does not restart on it
 JUST_NOW = 600  # seconds: an hour that ended this recently is still the poller's, not the backfill's
 SPREAD = 5.0  # seconds over which stores spread their tick
 
@@ -226,7 +225,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--ready-file", type=Path, help="gets the page's address as JSON once it answers")
     options = parser.parse_args(arguments)
     try:
-        configuration = read_configuration(options.config)
+        configuration = read_configuration(options.config, with_files=True)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION

@@ -19,14 +19,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agent import app as daemon
 from agent.contract.times import parse_rfc3339
 from agent.drivers.base import Garbled, Kind
 from agent.drivers.reading.decoded import observations
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.sqlite import is_sound, open_read_only
 from agent.foundation.toml import ConfigurationError, load
-from agent.settings import Configuration, read_configuration
+from agent.settings import WRONG_CONFIGURATION, Configuration, read_configuration
 from agent.simulator.scenario import Scenario
 from agent.simulator.store import Addresses, serve
 
@@ -50,15 +49,15 @@ def run(
     arguments = ["--config", str(config)]
     arguments += ["--clock", clock] if clock else []
     arguments += ["--ready-file", str(ready_file)] if ready_file else []
-    raise typer.Exit(daemon.main(arguments))
+    from agent.app import main as daemon  # noqa: PLC0415 - no other command needs the daemon's parts
+
+    raise typer.Exit(daemon(arguments))
 
 
 @app.command()
 def check(config: ConfigOption = CONFIG) -> None:
     """Check the whole configuration without opening a socket; exit status 78 where it is wrong."""
-    found = _configuration(config)
-    for sensor in found.settings.sensor:
-        found.secret(sensor.password_file)
+    found = _configuration(config, with_files=True)
     sensors = len(found.settings.sensor)
     typer.echo(f"{config}: right. Store {found.settings.store.id}, {sensors} sensors, {found.layout.time_zone}.")
 
@@ -122,11 +121,11 @@ def simulate(
         asyncio.run(serve(model, ticking.now, ticking.sleep, ready=ready))
 
 
-def _configuration(config: Path) -> Configuration:
+def _configuration(config: Path, *, with_files: bool = False) -> Configuration:
     try:
-        return read_configuration(config)
+        return read_configuration(config, with_files=with_files)
     except ConfigurationError as error:
-        _exit(str(error), daemon.WRONG_CONFIGURATION)
+        _exit(str(error), WRONG_CONFIGURATION)
 
 
 def _body(file: Path) -> bytes:

@@ -199,6 +199,23 @@ class Configuration(NamedTuple):
         """
         return read_secret(self.file, name) if name else ""
 
+    def check_files(self) -> None:
+        """Whether every file that the settings name can be read.
+
+        Raises:
+            ConfigurationError: a line for each that cannot.
+        """
+        mqtt = self.settings.mqtt
+        secrets = [mqtt.password_file, *(sensor.password_file for sensor in self.settings.sensor)]
+        wrong = []
+        for name in dict.fromkeys([*secrets, mqtt.ca_file, mqtt.cert_file, mqtt.key_file]):
+            try:
+                self.secret(name)
+            except ConfigurationError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ConfigurationError("\n".join(wrong))
+
     def zone_of(self, sensor: Sensor) -> ZoneInfo:
         """The time zone of a sensor's clock."""
         return ZoneInfo(sensor.zone) if sensor.zone else self.layout.zone_info
@@ -219,8 +236,10 @@ class Configuration(NamedTuple):
         return Path(given, "agent.sock") if given else self.buffer_path.with_suffix(".sock")
 
 
-def read_configuration(file: Path) -> Configuration:
+def read_configuration(file: Path, *, with_files: bool = False) -> Configuration:
     """Settings and layout, each checked by itself and against each other; nothing is opened but files.
+
+    `with_files` also reads what the settings name: who asks for the status may not be allowed to read passwords.
 
     Raises:
         ConfigurationError: all that is wrong.
@@ -234,4 +253,6 @@ def read_configuration(file: Path) -> Configuration:
             f"{layout}: no [[sensor]] with the id {', '.join(unknown)}, which {file.name} has — what its lines and"
             " regions mean must be said there"
         )
+    if with_files:
+        found.check_files()
     return found

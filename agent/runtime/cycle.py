@@ -28,6 +28,8 @@ class Cycle:
         self._buffer, self._layouts, self._clock = buffer, layouts, clock
         self._cursor = 0
         self._minutes: Minutes = {}
+        self._finished: dict[tuple[str, str, str], dict[tuple[int, int], float]] = {}
+        self._counts: Minutes = {}
         self.day = (0, 0)
         self.values: dict[str, float] = {}
 
@@ -47,15 +49,16 @@ class Cycle:
         """Take in what was appended since the last time, and work the metrics out again."""
         today = store_day(self._clock.now(), self.layout.zone_info, self.layout.reset_hour)
         if today != self.day:
-            self.day, self._minutes = today, {}
+            self.day, self._minutes, self._finished = today, {}, {}
             self._cursor = self._buffer.highest
             self._take(await self._buffer.rows_since(today[0]))
         while rows := await self._buffer.rows_after(self._cursor):
             self._cursor = rows[-1].number
             self._take(row.observation for row in rows)
         length = (self.day[1] - self.day[0]) // MINUTE
+        self._counts = self._reconciled(length)
         self.values = {
-            metric.name: float(metric.compute(self.layout, self._minutes, length)[self._now_index(length)])
+            metric.name: float(metric.compute(self.layout, self._counts, length)[self._now_index(length)])
             for metric in CATALOG
             if self.layout.lines(*metric.needs)
         }
@@ -67,13 +70,29 @@ class Cycle:
         """A row lands whole in the minute it ends in: a wide one is never spread, and a sum of minutes stays exact."""
         length = (self.day[1] - self.day[0]) // MINUTE
         for row in rows:
-            if row.origin is not Origin.LIVE or not self.day[0] < row.end <= self.day[1]:
-                continue
             key = (row.sensor, row.place, row.metric)
-            if key not in self._minutes:
-                self._minutes[key] = np.full(length, np.nan)
             value = row.value if row.counted and row.value is not None else np.nan
-            self._minutes[key][(row.end - 1 - self.day[0]) // MINUTE] = value
+            if row.origin is Origin.LOG and self.day[0] <= row.start and row.end <= self.day[1]:
+                self._finished.setdefault(key, {})[row.start, row.end] = value
+            elif row.origin is Origin.LIVE and self.day[0] < row.end <= self.day[1]:
+                told = self._minutes.setdefault(key, np.full(length, np.nan))
+                told[(row.end - 1 - self.day[0]) // MINUTE] = value
+
+    def _reconciled(self, length: int) -> Minutes:
+        """The minutes with what finished hours say beyond them put into each hour's last minute.
+
+        A finished hour wins over the differences made of it; where in the hour its remainder belongs is unknown, and
+        for what is inside now it does not matter.
+        """
+        counts = {key: told.copy() for key, told in self._minutes.items()}
+        for key, hours in self._finished.items():
+            told = counts.setdefault(key, np.full(length, np.nan))
+            for (start, end), value in hours.items():
+                first, last = (start - self.day[0]) // MINUTE, (end - 1 - self.day[0]) // MINUTE
+                remainder = value - np.nansum(told[first : last + 1])
+                if remainder and not np.isnan(remainder):
+                    told[last] = np.nan_to_num(told[last]) + remainder
+        return counts
 
     def entered_and_left(self, sensor: str) -> tuple[int, int] | None:
         """Today's persons over a sensor's entrance lines, None where it has none."""
@@ -81,7 +100,7 @@ class Cycle:
         length = (self.day[1] - self.day[0]) // MINUTE
         if not length or not any(line.role.value == "entrance" for s in only.sensor for line in s.line):
             return None
-        entered, left = doors(only, self._minutes, length)
+        entered, left = doors(only, self._counts, length)
         return int(np.nansum(entered)), int(np.nansum(left))
 
     def quarters(self, sensor: str) -> tuple[float | None, ...]:

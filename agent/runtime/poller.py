@@ -12,14 +12,14 @@ import structlog
 
 from agent.contract.observation import LedgerEntry, Observation, Origin
 from agent.contract.times import HOUR, MINUTE
-from agent.drivers.base import Counter, Driver, Kind, Refused, SensorError, Unsupported
+from agent.drivers.base import Counter, Driver, Garbled, Kind, Refused, SensorError, Unsupported
 from agent.runtime.readings import LIVE_WINDOW, MISSED, Memory, Totals, read, read_totals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Garbled, History, Row
+    from agent.drivers.base import History, Row
 
 log = structlog.get_logger()
 
@@ -208,7 +208,7 @@ class Poller:
         entries: list[LedgerEntry] = []
         if problems:
             if not condition.problem:
-                log.warning("sensor_silent", sensor=self.sensor, why=str(problems[0]), raw=_raw(problems[0]))
+                log.warning("sensor_silent", sensor=self.sensor, why=str(problems[0]), **_raw(problems[0]))
             condition.problem = str(problems[0])
             if book.open_gap is None:
                 book.open_gap = (book.answered or tick - MINUTE, _reason(problems[0]))
@@ -278,5 +278,6 @@ def _reason(problem: SensorError) -> str:
     )
 
 
-def _raw(problem: SensorError | Garbled) -> str | None:
-    return getattr(problem, "raw", None) or None
+def _raw(problem: SensorError) -> dict[str, str]:
+    """What the answer looked like, for the one log line."""
+    return {"raw": problem.raw} if isinstance(problem, Garbled) and problem.raw else {}
