@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 LAST_WORDS = 0.1  # real seconds that a request under way gets when the camera is closed
+IDLE = 75  # real seconds that a connection may rest
 
 
 class NetworkCamera:
@@ -50,7 +51,7 @@ class NetworkCamera:
         async with self._cable:
             self.memory.power_back()
             if self._server is None:
-                self._web = web.Server(self._handle, handler_cancellation=True, access_log=None)
+                self._web = web.Server(self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE)
                 loop = asyncio.get_running_loop()
                 self._server = await loop.create_server(self._web, sock=self._socket)
 

@@ -207,7 +207,7 @@ class Memory:
         """When the counters last began by themselves, in real UTC seconds."""
         if self.camera.counter_reset is None:
             first_day = datetime.fromtimestamp(self._began, tz=self.zone).date()
-            return utc_of(datetime.combine(first_day, time()), self.zone)
+            return float(utc_of(datetime.combine(first_day, time()), self.zone))
         shown = self.local()
         reset = datetime.combine(shown.date(), self.camera.counter_reset)
         if reset > shown:
