@@ -234,7 +234,7 @@ def main(arguments: list[str]) -> int:
     elif command == "bench":
         become(environment("dev"), "tests/benchmarks/bench.py", *rest)
     elif command in ("agent", "receiver"):
-        become(environment("demo"), "-P", "-m", "agent" if command == "agent" else "cloud_receiver", *rest)
+        become(environment("demo"), "-P", "-m", "agent" if command == "agent" else "cloud_receiver.cli", *rest)
     print(USAGE, end="")
     return 0 if command in ("-h", "--help", "help") else 2
 

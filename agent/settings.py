@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 from collections import Counter
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -16,17 +17,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from agent.contract.layout import Layout
 from agent.contract.topics import HQ
 from agent.contract.wire import Name
-from agent.foundation.toml import ConfigurationError, load, read_secret
+from agent.drivers.reading.brands import brands
+from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
 
 WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
 
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
 
 
+def _is_ipv6(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(ipaddress.IPv6Address(text))
+    return False
+
+
 def _host(text: str) -> str:
-    if text.startswith("[") and text.endswith("]"):
-        ipaddress.IPv6Address(text[1:-1])
-    elif not _HOST.fullmatch(text):
+    bracketed = text.startswith("[") and text.endswith("]")
+    if not (_is_ipv6(text[1:-1]) if bracketed else _HOST.fullmatch(text)):
         raise ValueError(f"{text!r} is no host name; write an address or a name, without http:// and without user name")
     return text
 
@@ -43,6 +50,12 @@ def _address(text: str) -> str:
 def _time_zone(text: str) -> str:
     if text not in available_timezones():
         raise ValueError(f"{text!r} is no IANA time zone; write one such as Europe/Lisbon")
+    return text
+
+
+def _known_brand(text: str) -> str:
+    if text not in brands():
+        raise ValueError(f"there is no driver {text!r}; there are: {', '.join(brands())}")
     return text
 
 
@@ -145,7 +158,7 @@ class Sensor(Table):
     """One camera. `zone` is its clock's time zone where that is not the store's; `options` are its brand's own."""
 
     id: Name
-    driver: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+    driver: Annotated[str, AfterValidator(_known_brand)]
     address: Annotated[str, AfterValidator(_address)]
     zone: Annotated[str, AfterValidator(_time_zone)] | None = None
     username: str = ""
@@ -186,6 +199,10 @@ class Configuration(NamedTuple):
     file: Path
     settings: Settings
     layout: Layout
+
+    def named(self, name: str) -> Path:
+        """A key or certificate named in the settings, which systemd may have put into its credentials directory."""
+        return named_file(self.file, name)
 
     def beside(self, name: str) -> Path:
         """A file named in the settings; relative names count from the configuration's own folder."""

@@ -11,7 +11,9 @@ REDACTED = "[redacted]"
 _SECRET = re.compile(
     r"pas+_?w|passphrase|secret|token|authori[sz]ation|cookie|api_?key|credential|(^|_)pin$", re.IGNORECASE
 )
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^/\s@'\"]{1,400}@", re.IGNORECASE)
+_USERINFO = re.compile(
+    r"(\b[a-z][a-z0-9+.-]{1,20}://)[^/\s@'\"]{1,400}@|(?<![\w/])[\w.%+-]{1,100}:[^/\s@'\"]{1,200}@", re.IGNORECASE
+)
 _HEADER = re.compile(r"(authorization['\"]?\s*[:=]\s*['\"]?)[^\r\n]{1,2000}", re.IGNORECASE)
 _ASSIGNED = re.compile(
     r"(\b(?:\w{0,40}_)?(?:password|passwd|secret|token|api_?key)['\"]?\s*[:=]\s*)[^\s&,;]{1,2000}", re.IGNORECASE
@@ -25,7 +27,7 @@ def names_secret(key: str) -> bool:
 
 def without_secrets(text: str) -> str:
     """The text without what stands before @ in a URL, after `Authorization:` and after `password=` and its like."""
-    if "://" in text:
-        text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+    if "@" in text:
+        text = _USERINFO.sub(lambda found: f"{found[1] or ''}{REDACTED}@", text)
     text = _HEADER.sub(rf"\1{REDACTED}", text)
     return _ASSIGNED.sub(rf"\1{REDACTED}", text)

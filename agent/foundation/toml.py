@@ -58,19 +58,24 @@ def load(path: Path, model: type[M]) -> M:
         raise ConfigurationError(_problems(path, text, model, error.errors(include_url=False))) from None
 
 
+def named_file(configuration: Path, name: str) -> Path:
+    """A file named in a configuration: one of systemd's credentials, else beside the configuration."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (path := Path(credentials, name)).is_file():
+        return path
+    return configuration.absolute().parent / name
+
+
 def read_secret(configuration: Path, name: str) -> str:
-    """The first line of a file named in a configuration: one of systemd's credentials, else beside the configuration.
+    """The first line of a file named in a configuration.
 
     Raises:
         ConfigurationError: the file is not there or not readable.
     """
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(credentials, name) if credentials else None
-    if path is None or not path.is_file():
-        path = configuration.absolute().parent / name
+    path = named_file(configuration, name)
     try:
         with path.open("rb") as file:
-            return file.read(MAX_SECRET).decode().partition("\n")[0].rstrip("\r")
+            return file.readline(MAX_SECRET).decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigurationError(f"{configuration}: {path}, which it names, cannot be read: {why}") from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HOUSE = Path(__file__).parents[2]
 README = (HOUSE / "README.md").read_text()
-PROGRAMS = {"footfall-agent": "agent.cli", "footfall-receiver": "cloud_receiver.cli"}
+PROGRAMS = {"footfall-agent": ("agent.cli", "app"), "footfall-receiver": ("cloud_receiver.cli", "cli")}
 
 
 def leaves(command: click.Command, path: str) -> set[str]:
@@ -27,7 +27,8 @@ def leaves(command: click.Command, path: str) -> set[str]:
 
 
 def commands(program: str) -> set[str]:
-    return leaves(typer.main.get_command(importlib.import_module(PROGRAMS[program]).app), program)
+    module, name = PROGRAMS[program]
+    return leaves(typer.main.get_command(getattr(importlib.import_module(module), name)), program)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -1,0 +1,132 @@
+"""The agent's settings refuse what would fail later, or reach where it must not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from agent.foundation.toml import ConfigurationError
+from agent.settings import read_configuration
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The samples, with the files they name."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    for name in ("agent.toml", "layout.toml"):
+        shutil.copy(CONFIG / name, tmp_path)
+    for name in ("door-1.password", "door-2.password", "ca.crt", "device.crt", "device.key"):
+        (tmp_path / name).write_text(f"content of {name}\n")
+    return tmp_path
+
+
+def refused(folder: Path, old: str, new: str, file: str = "agent.toml") -> str:
+    path = folder / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(folder / "agent.toml", with_files=True)
+    return str(caught.value)
+
+
+def test_the_sample_is_complete(folder):
+    """With its files beside it the sample can be run."""
+    found = read_configuration(folder / "agent.toml", with_files=True)
+
+    assert found.secret(found.settings.sensor[0].password_file) == "content of door-1.password"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://192.0.2.11",
+        "admin:secret@192.0.2.11",
+        "192.0.2.11/admin",
+        "192.0.2.11:0",
+        "192.0.2.11:65536",
+        "192.0.2.11:80:80",
+        "[::1",
+        "[zz]:80",
+        "",
+        "door 1",
+        "192.0.2.11?x=1",
+        "192.0.2.11#",
+        "192.0.2.11\\n",
+    ],
+)
+def test_an_address_is_host_and_port_and_nothing_else(folder, address):
+    """No scheme, user name, path or line break can be smuggled into a request."""
+    said = refused(folder, "192.0.2.11", address)
+
+    assert re.search(r"agent\.toml:\d+: sensor\.0\.address: (write host or host:port|.* is no host name)", said)
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("address", ["192.0.2.11", "192.0.2.11:8080", "camera-1.example.com:80", "[2001:db8::7]:80"])
+def test_ordinary_addresses_are_accepted(folder, address):
+    """Names, addresses of both families, with and without port."""
+    path = folder / "agent.toml"
+    path.write_text(path.read_text().replace("192.0.2.11", address, 1))
+
+    assert read_configuration(path).settings.sensor[0].address == address
+
+
+def test_an_unknown_driver_lists_those_there_are(folder):
+    """The file names of the drivers are what can be written."""
+    assert "sensor.0.driver: there is no driver 'milesite'; there are: milesight" in refused(
+        folder, "milesight", "milesite"
+    )
+
+
+def test_two_sensors_cannot_share_an_id(folder):
+    """Their numbers would overwrite each other."""
+    assert "more than one [[sensor]] has the id door-1" in refused(folder, 'id = "door-2"', 'id = "door-1"')
+
+
+def test_a_sensor_without_layout_is_named(folder):
+    """What its lines mean must be said before it counts."""
+    assert "no [[sensor]] with the id door-9" in refused(folder, 'id = "door-2"', 'id = "door-9"')
+
+
+def test_an_error_in_the_layout_names_the_layout(folder):
+    """The error points into the file that is wrong."""
+    said = refused(folder, "door-2/region:1", "door-2/region:7", "layout.toml")
+
+    assert "layout.toml:" in said
+    assert "'door-2/region:7' is none of" in said
+
+
+def test_headquarters_branch_is_no_store(folder):
+    """A device must not speak where headquarters does."""
+    assert "store.id: " in refused(folder, 'id = "lisboa-01" ', 'id = "_hq" ')
+
+
+def test_every_missing_file_is_named_at_once(folder):
+    """One run of check tells all that is missing."""
+    (folder / "door-1.password").unlink()
+    (folder / "device.key").unlink()
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(folder / "agent.toml", with_files=True)
+    assert [line.split(", which")[0].rpartition("/")[2] for line in str(caught.value).splitlines()] == [
+        "door-1.password",
+        "device.key",
+    ]
+
+
+def test_credentials_of_systemd_come_first(folder, tmp_path_factory, monkeypatch):
+    """Under the unit the same configuration takes keys and passwords from LoadCredential."""
+    given = tmp_path_factory.mktemp("credentials")
+    (given / "device.key").write_text("from systemd")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
+    (folder / "device.key").unlink()
+
+    found = read_configuration(folder / "agent.toml", with_files=True)
+    assert found.named("device.key") == given / "device.key"
+    assert found.named("device.crt") == folder / "device.crt"
