@@ -42,9 +42,9 @@ def test_mosquitto_takes_the_sample(tmp_path):
             if " running" in line:
                 break
     finally:
-        broker.terminate()
-        broker.stderr.close()
+        broker.kill()  # a SIGTERM between "running" and its loop is forgotten
         broker.wait(timeout=10)
+        broker.stderr.close()
 
     assert " running" in said[-1], "".join(said)
     assert not [line for line in said if re.search("Error|Unknown|deprecated|recommended", line)]
