@@ -31,6 +31,7 @@ from agent.foundation.logs import configure
 from agent.foundation.mqtt import LinkSettings
 from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from agent.foundation.toml import ConfigurationError
+from agent.last_good import choose, keep
 from agent.runtime import backfill, poller
 from agent.runtime.backfill import Backfill, first_stretches
 from agent.runtime.collector import Collector
@@ -39,7 +40,7 @@ from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
 from agent.runtime.readings import Memory
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
-from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor, read_configuration
+from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
 from agent.sync.uplink import Contact, Sender, Uplink
 from agent.web.page import application
 
@@ -52,8 +53,11 @@ JUST_NOW = 600  # seconds: an hour that ended this recently is still the poller'
 SPREAD = 5.0  # seconds over which stores spread their tick
 
 
-async def run(configuration: Configuration, clock: Clock, ready_file: Path | None = None) -> None:
-    """Run the store until a signal, or until a part that should run for ever ends."""
+async def run(configuration: Configuration, problem: str, clock: Clock, ready_file: Path | None = None) -> None:
+    """Run the store until a signal, or until a part that should run for ever ends.
+
+    `problem` is what is wrong with a newer configuration, in whose place this one runs.
+    """
     settings, layout = configuration.settings, configuration.layout
     configure(settings.log.level)
     stop = asyncio.Event()
@@ -63,6 +67,8 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
         stack.push_async_callback(buffer.close)
         if buffer.report:
             log.error("buffer_mended", what=buffer.report)
+        if problem:
+            log.error("last_good_configuration_runs", why=problem)
         session = await stack.enter_async_context(_camera_session())
         pollers = [await _poller(configuration, sensor, session, buffer, clock) for sensor in settings.sensor]
         fills = {one.sensor: await _backfill(configuration, one, buffer, clock) for one in pollers}
@@ -71,7 +77,9 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
         stack.push_async_callback(collector.close)
         cycle = Cycle(buffer, (layout,), clock)
         await cycle.catch_up()
-        about = About(settings.store.id, {sensor.id: sensor.name for sensor in layout.sensor}, version("footfall"), "")
+        about = About(
+            settings.store.id, {sensor.id: sensor.name for sensor in layout.sensor}, version("footfall"), problem
+        )
         contact = Contact()
         report = Report(Parts(buffer, pollers, fills, collector, cycle, contact), about, clock)
         uplink = Uplink(
@@ -84,6 +92,8 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
             every=settings.mqtt.every,
             resend_jitter=settings.mqtt.resend_jitter,
         )
+        if not problem:
+            keep(configuration)
         _tell_ready(ready_file, await _open_page(configuration, report, buffer, stack))
         tasks: dict[str, Coroutine[object, object, object]] = {
             "collector": collector.run(),
@@ -198,7 +208,7 @@ def _tls(configuration: Configuration) -> TlsSettings | None:
     if not mqtt.ca_file:
         return None
     return TlsSettings(
-        *(configuration.beside(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file))
+        *(configuration.named(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file))
     )
 
 
@@ -225,10 +235,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--ready-file", type=Path, help="gets the page's address as JSON once it answers")
     options = parser.parse_args(arguments)
     try:
-        configuration = read_configuration(options.config, with_files=True)
+        configuration, problem = choose(options.config)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION
     with suppress(KeyboardInterrupt):
-        asyncio.run(run(configuration, options.clock, options.ready_file))
+        asyncio.run(run(configuration, problem, options.clock, options.ready_file))
     return 0

@@ -87,15 +87,16 @@ class Backfill:
 
     async def _chunk(self, stretch: Stretch) -> None:
         upto = min(stretch.until, self._end_of_day(stretch.at))
+        await self._clock.sleep(upto + SETTLE - self._clock.now())
         try:
-            async with asyncio.timeout(DEADLINE), self._poller.turn:
+            async with self._poller.turn, asyncio.timeout(DEADLINE):
                 history = await self._poller.driver.history(stretch.kind, stretch.at, upto)
         except Unsupported:
             self.progress.done += _hours(stretch)
             self._stretches.remove(stretch)
             await self._buffer.append(state=self.state())
             return
-        final = [row for row in history.rows if row.end + SETTLE <= self._clock.now()]
+        final = [row for row in history.rows if row.end <= upto]
         entries = self._holes(stretch, upto, final)
         read = (upto - stretch.at) // HOUR
         at, stretch.at = stretch.at, upto
