@@ -1,0 +1,114 @@
+"""The receiver's parts, in the order in which they are made; closing is the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent.foundation.dial import TlsSettings
+from agent.foundation.mqtt import LinkSettings
+from agent.foundation.systemd import READY, STOPPING, WATCHDOG, notify, watchdog_seconds
+from agent.foundation.tasks import install_stop_signals, run_until_stopped
+from cloud_receiver.database import registry
+from cloud_receiver.database.migrate import migrate
+from cloud_receiver.database.pool import open_pool, persistently
+from cloud_receiver.database.server import Server
+from cloud_receiver.ingest.intake import Limits
+from cloud_receiver.ingest.lanes import Lanes
+from cloud_receiver.ingest.presence import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agent.foundation.clock import Clock
+    from cloud_receiver.database.pool import Pool
+    from cloud_receiver.settings import Configuration
+
+log = structlog.get_logger()
+
+RECONNECT_CAP = 30.0  # s; one receiver, where a fleet of devices spreads over five minutes
+
+
+async def run(configuration: Configuration, clock: Clock, ready_file: Path | None = None) -> None:
+    """Receive until SIGTERM or SIGINT."""
+    settings = configuration.settings
+    password = configuration.password
+    stop = asyncio.Event()
+    install_stop_signals(stop)
+    async with AsyncExitStack() as parts:
+        server = None if settings.database.url else Server(configuration.data_dir)
+        if server:
+            parts.push_async_callback(server.stop)
+            await server.start()
+        url = server.url if server else settings.database.url
+        await migrate(url)
+        pool = await parts.enter_async_context(open_pool(url))
+        boot = await persistently(lambda: registry.next_boot(pool, settings.receiver.worker), "boot")
+        presence = Presence(settings.receiver.tenant, settings.receiver.worker, boot, clock)
+        limits = Limits(settings.limits.undecided, settings.limits.credit)
+        lanes = Lanes(pool, clock, _broker(configuration, password), presence, limits)
+        log.info("receiver_started", tenant=presence.tenant, worker=presence.worker, boot=boot)
+        tasks = {**lanes.tasks, "ready": _ready(lanes, url, ready_file), "watchdog": _watchdog(pool)}
+        if server:
+            tasks["database"] = server.watch()
+        parts.callback(notify, STOPPING)
+        await run_until_stopped(tasks, stop)
+    log.info("receiver_stopped")
+
+
+@asynccontextmanager
+async def database(configuration: Configuration) -> AsyncIterator[Pool]:
+    """The database for one command: the running one where there is one, else our own for as long as it takes."""
+    url = configuration.settings.database.url
+    async with AsyncExitStack() as parts:
+        if not url:
+            server = Server(configuration.data_dir)
+            url = server.url
+            if await server.start():
+                parts.push_async_callback(server.stop)
+        await migrate(url)
+        yield await parts.enter_async_context(open_pool(url))
+
+
+def _broker(configuration: Configuration, password: str) -> LinkSettings:
+    mqtt = configuration.settings.mqtt
+    ca, cert, key = (
+        configuration.beside(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file)
+    )
+    return LinkSettings(
+        host=mqtt.host,
+        port=mqtt.port,
+        client_id="",  # each lane has its own
+        username=mqtt.username,
+        password=password,
+        version=mqtt.version,
+        tls=TlsSettings(ca, cert, key) if ca else None,
+        reconnect_cap=RECONNECT_CAP,
+    )
+
+
+async def _ready(lanes: Lanes, url: str, ready_file: Path | None) -> None:
+    """Tell systemd, and whoever waits for the file, once both lanes are subscribed."""
+    await lanes.subscribed.wait()
+    notify(READY)
+    log.info("receiver_ready")
+    if ready_file:
+        beside = ready_file.with_name(f"{ready_file.name}.new")
+        beside.write_text(json.dumps({"database_url": url, "pid": os.getpid()}))
+        beside.replace(ready_file)
+    await asyncio.Event().wait()
+
+
+async def _watchdog(pool: Pool) -> None:
+    """Feed systemd's watchdog while the loop turns; a database that is away is waited for, not restarted for."""
+    every = (watchdog_seconds() or 30.0) / 2
+    while True:
+        notify(WATCHDOG)
+        log.debug("alive", connections=pool.get_size())
+        await asyncio.sleep(every)

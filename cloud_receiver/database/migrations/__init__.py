@@ -1,0 +1,1 @@
+"""Numbered migrations; each runs whole or not at all."""

@@ -1,0 +1,93 @@
+"""The two connections of a worker: fresh rows and births on one, backlog on the other, so that none waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent.contract.topics import ROOT
+from agent.foundation.mqtt import MQTT5, Link, LinkDown
+from cloud_receiver.ingest.intake import Intake
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from agent.foundation.clock import Clock
+    from agent.foundation.mqtt import LinkSettings
+    from cloud_receiver.database.pool import Pool
+    from cloud_receiver.ingest.intake import Limits
+    from cloud_receiver.ingest.presence import Presence
+
+log = structlog.get_logger()
+
+# Messages without our acknowledgement that a broker of MQTT 5 may have on the way to us (Receive Maximum). What is
+# beyond them waits in the broker, and of the backlog in the stores.
+FRESH_WINDOW = 50
+BACKLOG_WINDOW = 8
+
+
+class Lanes:
+    """Both lanes of a worker; `subscribed` is set once each has been up."""
+
+    def __init__(self, pool: Pool, clock: Clock, broker: LinkSettings, presence: Presence, limits: Limits) -> None:
+        self.subscribed = asyncio.Event()
+        self._presence = presence
+        self._announce = asyncio.Event()
+        self._fresh_intake = Intake(pool, clock, limits)
+        self._backlog_intake = Intake(pool, clock, limits)
+        # Random: two workers of one name do not throw each other off the broker.
+        own = f"hq-{presence.tenant}-{presence.worker}-{secrets.token_hex(4)}"
+        self._fresh = Link(
+            replace(broker, client_id=f"{own}-fresh", receive_maximum=FRESH_WINDOW),
+            will=presence.says("offline"),
+            subscriptions=_subscriptions(broker.version, presence.tenant, ("batch", "birth")),
+            on_message=self._fresh_intake.take,
+            on_up=lambda: self._up("fresh"),
+            on_down=lambda why: log.warning("lane_down", lane="fresh", why=why),
+            manual_ack=True,
+            farewell=lambda: presence.says("offline"),
+        )
+        self._backlog = Link(
+            replace(broker, client_id=f"{own}-backlog", receive_maximum=BACKLOG_WINDOW),
+            subscriptions=_subscriptions(broker.version, presence.tenant, ("backlog",)),
+            on_message=self._backlog_intake.take,
+            on_up=lambda: self._up("backlog"),
+            on_down=lambda why: log.warning("lane_down", lane="backlog", why=why),
+            manual_ack=True,
+        )
+
+    @property
+    def tasks(self) -> dict[str, Coroutine[object, object, None]]:
+        """What has to run, by name."""
+        return {
+            "fresh": self._fresh.run(),
+            "backlog": self._backlog.run(),
+            "fresh intake": self._fresh_intake.run(self._fresh),
+            "backlog intake": self._backlog_intake.run(self._backlog),
+            "presence": self._say_online(),
+        }
+
+    def _up(self, lane: str) -> None:
+        log.info("lane_up", lane=lane)
+        self._announce.set()
+
+    async def _say_online(self) -> None:
+        """Say that HQ is there at each connection, once both lanes are: who hears it sends on both."""
+        while True:
+            await self._announce.wait()
+            self._announce.clear()
+            if self._fresh.is_up and self._backlog.is_up:
+                with contextlib.suppress(LinkDown):  # then it comes up again, and says so
+                    await self._fresh.publish(self._presence.says("online"))
+                    self.subscribed.set()
+
+
+def _subscriptions(version: int, tenant: str, leaves: Sequence[str]) -> list[tuple[str, int]]:
+    """The leaves of every device of a tenant; shared among its workers where the protocol can."""
+    shared = "$share/ingest/" if version == MQTT5 else ""
+    return [(f"{shared}{ROOT}/{tenant}/+/+/{leaf}", 1) for leaf in leaves]

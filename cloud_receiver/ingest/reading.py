@@ -1,0 +1,75 @@
+"""What a message on `batch` or `backlog` says, read within the caps of the wire; pure."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple
+
+from agent.contract import topics, wire
+from agent.contract.wire import WireError
+from cloud_receiver.database.batches import Batch
+
+LONGEST_ID = 200  # characters of an id that is only being answered
+
+
+class Told(NamedTuple):
+    """What a message says it is: enough to answer it, also where it cannot be read."""
+
+    id: str = ""
+    epoch: str = ""
+
+
+def read_batch(topic: str, payload: bytes, received: int) -> Batch:
+    """The batch of a message.
+
+    Raises:
+        WireError: it breaks the contract; the text says where.
+    """
+    branch, leaf = _parsed(topic)
+    envelope = wire.open_envelope(payload)
+    if envelope.device != branch.device:
+        raise WireError(f"device: the envelope says {envelope.device}, the topic {branch.device}")
+    batch = Batch(
+        tenant=branch.tenant,
+        device=envelope.device,
+        epoch=envelope.epoch,
+        id=_clean(envelope.id, "id"),
+        sha=wire.sha_of(payload),
+        lane=leaf,
+        schema=_clean(envelope.schema_, "schema"),
+        seq=envelope.seq,
+        void=envelope.void,
+        n=envelope.n,
+        length=len(payload),
+        received=received,
+    )
+    if envelope.schema_ == wire.OBSERVATIONS:
+        return batch._replace(rows=wire.read_observations(envelope))
+    if envelope.schema_ == wire.LEDGER:
+        return batch._replace(entries=wire.read_ledger(envelope))
+    return batch._replace(raw=payload)
+
+
+def told(payload: bytes) -> Told:
+    """The id and epoch of a message that could not be read, as far as they can be made out."""
+    with contextlib.suppress(WireError):
+        found = wire.parse_json(wire.inflate(payload))
+        return Told(_shown(found.get("id")), _shown(found.get("epoch")))
+    return Told()
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_ID else ""
+
+
+def _parsed(topic: str) -> tuple[topics.Branch, str]:
+    try:
+        return topics.parse(topic)
+    except ValueError as problem:
+        raise WireError(str(problem)) from None
+
+
+def _clean(text: str, name: str) -> str:
+    if not text.isprintable():
+        raise WireError(f"{name}: holds a character that cannot be shown")
+    return text

@@ -1,0 +1,152 @@
+"""What receiver.toml may say; read and checked as a whole before anything opens a socket."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from agent.contract.messages import Credit
+from agent.contract.wire import Name
+from agent.foundation.toml import ConfigurationError, load
+
+MAX_SECRET = 4096  # bytes of a password file
+
+
+class Table(BaseModel):
+    """A table of the configuration; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Receiver(Table):
+    """Whose numbers these are, and which of the tenant's workers this is."""
+
+    tenant: Name
+    worker: Name = "main"
+
+
+class Database(Table):
+    """A PostgreSQL by URL; without one, a PostgreSQL of our own in `data_dir`."""
+
+    url: str = ""
+    data_dir: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgresql(cls, value: str) -> str:
+        if value and not re.match(r"postgres(ql)?://", value):
+            raise ValueError("write it as postgresql://user@host:5432/name")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Database:
+        if self.url and self.data_dir:
+            raise ValueError("url and data_dir exclude each other: the data is there or here")
+        return self
+
+
+class Mqtt(Table):
+    """The broker. `version` 4 is MQTT 3.1.1."""
+
+    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^/@\s]+$")]
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    version: Literal[5, 4] = 5
+    username: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Mqtt:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("cert_file and key_file come together")
+        if self.cert_file and not self.ca_file:
+            raise ValueError("cert_file without ca_file: say which authority the broker's own certificate is from")
+        return self
+
+
+class Limits(Table):
+    """What waits undecided in a lane at most (messages), and what a device may send (rows and bytes a second)."""
+
+    undecided: Annotated[int, Field(ge=1, le=10_000)] = 200
+    credit_rows_s: Annotated[float, Field(gt=0)] = 10_000
+    credit_bytes_s: Annotated[float, Field(gt=0)] = 60_000
+
+    @property
+    def credit(self) -> Credit:
+        return Credit(rows_s=self.credit_rows_s, bytes_s=self.credit_bytes_s)
+
+
+class Log(Table):
+    """From which level up lines are written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(Table):
+    """The whole of receiver.toml."""
+
+    receiver: Receiver
+    mqtt: Mqtt
+    database: Database = Database()
+    limits: Limits = Limits()
+    log: Log = Log()
+
+
+class Configuration(NamedTuple):
+    """Checked settings, and the file they came from."""
+
+    file: Path
+    settings: Settings
+
+    def beside(self, name: str) -> Path:
+        """A file named in the settings; relative names count from the configuration's own folder."""
+        return self.file.absolute().parent / name
+
+    @property
+    def data_dir(self) -> Path:
+        """Where our own PostgreSQL keeps its data: as set, else the service's state directory, else the user's.
+
+        Root has no home that `nobody` may enter, so root's is where Debian keeps such things.
+        """
+        if self.settings.database.data_dir:
+            return self.beside(self.settings.database.data_dir)
+        if given := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+            return Path(given, "postgresql")
+        if os.geteuid() == 0:
+            return Path("/var/lib/footfall-receiver")
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "footfall-receiver")
+
+    @property
+    def password(self) -> str:
+        """The first line of the broker's password file, which systemd may have put into its credentials directory.
+
+        Raises:
+            ConfigurationError: the file is not there or not readable.
+        """
+        name = self.settings.mqtt.password_file
+        if not name:
+            return ""
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        given = Path(credentials, name) if credentials else None
+        path = given if given is not None and given.is_file() else self.beside(name)
+        try:
+            with path.open("rb") as file:
+                return file.read(MAX_SECRET).decode().partition("\n")[0].rstrip("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ConfigurationError(f"{self.file}: the password file {path} cannot be read: {why}") from None
+
+
+def read_configuration(file: Path) -> Configuration:
+    """The configuration; nothing is opened but files.
+
+    Raises:
+        ConfigurationError: all that is wrong.
+    """
+    return Configuration(file, load(file, Settings))
