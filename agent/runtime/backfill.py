@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ class Backfill:
             try:
                 await self._chunk(self._stretches[0])
                 await asyncio.sleep(self._pause)
-            except (SensorError, TimeoutError) as error:
+            except (SensorError, TimeoutError, sqlite3.OperationalError) as error:
                 log.info("backfill_waits", sensor=self._poller.sensor, why=str(error) or "no answer in time")
                 await asyncio.sleep(RETRY)
 

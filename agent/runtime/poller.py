@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from agent.contract.observation import LedgerEntry, Observation, Origin
+from agent.contract.observation import LedgerEntry, Observation, Origin, checked
 from agent.contract.times import HOUR, MINUTE
 from agent.drivers.base import Counter, Driver, Garbled, Kind, Refused, SensorError, Unsupported
 from agent.runtime.readings import LIVE_WINDOW, MISSED, Memory, Totals, read, read_totals
@@ -172,7 +172,9 @@ class Poller:
                 entries += holes
         if asked.counters is not None:
             rows += read_totals(self.book.totals, self.sensor, asked.counters, tick)
+        rows, unfit = _fit(rows)
         problems = [*asked.problems, *(garbled for history in asked.history.values() for garbled in history.problems)]
+        problems += unfit
         entries += self._note(tick, problems, answered=bool(asked.history) or asked.counters is not None)
         return Polled(rows, entries + self._answered_gaps(), self._state())
 
@@ -259,6 +261,18 @@ class Poller:
     def restore(self, stored: dict[str, object]) -> None:
         """Go back to what was last committed, after a commit that failed."""
         self.book = Book.load(stored)
+
+
+def _fit(rows: list[Observation]) -> tuple[list[Observation], list[SensorError]]:
+    """The rows that may be stored, and what is wrong with the others: a device's nonsense costs that row alone."""
+    good: list[Observation] = []
+    problems: list[SensorError] = []
+    for row in rows:
+        try:
+            good.append(checked(row))
+        except ValueError as error:
+            problems.append(Garbled(str(error)))
+    return good, problems
 
 
 def settled_hour(moment: float, zone: ZoneInfo) -> int:
