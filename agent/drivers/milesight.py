@@ -7,6 +7,7 @@ counters and alarm flags come as a script of settings (`operator.cgi`). An accou
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,14 +57,14 @@ def open_driver(device: Device) -> Driver:
     if unknown:
         raise ValueError(f"option {min(unknown)!r}: the options of milesight are: heat_scale")
     scale = device.options.get("heat_scale", 1)
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= 1000:  # noqa: PLR2004
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
         raise ValueError(f"option heat_scale is {scale!r}: write a number above 0, such as 1 or 0.1")
     return _Camera(device, float(scale))
 
 
 def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) -> tuple[Kind, History]:
     """Read one recorded body of any of the three shapes; `kind` None means recognise it."""
-    return _read(body, kind, zone, now, scale=1)
+    return _read(body, kind, zone, now, scale=1.0)
 
 
 class _Camera:
@@ -253,7 +254,7 @@ def _grid(text: str, kind: Kind | None, now: float, scale: float) -> History:
                 0 <= x < width and 0 <= y < height and 0 <= value <= MOST  # false for NaN too
             ):
                 cell = x * min(_GRID, width) // width, y * min(_GRID, height) // height
-                cells[cell] = cells.get(cell, 0) + value
+                cells[cell] = cells.get(cell, 0.0) + value
             case _ if len(problems) < MAX_PROBLEMS:
                 problems.append(Garbled(f"data[{index}] is no point of the map with a value from 0"))
     moment = int(now)

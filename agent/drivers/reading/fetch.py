@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 from http import HTTPStatus
@@ -114,14 +115,19 @@ def translated(error: Exception, deadline: float = DEADLINE) -> SensorError:
             return Unreachable(f"no complete answer within {deadline:g} seconds")
         case aiohttp.ClientConnectorDNSError():
             return Unreachable("the network knows no address for its name")
-        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | ConnectionResetError():
-            return Unreachable("the answer broke off")
         case aiohttp.ClientResponseError() | HttpProcessingError():
             return Garbled("the answer is not HTTP", str(error))
+        case (
+            aiohttp.ClientPayloadError()
+            | aiohttp.ServerDisconnectedError()
+            | ConnectionResetError()
+            | OSError(errno=errno.ECONNRESET | errno.EPIPE)
+        ):
+            return Unreachable("the answer broke off")
         case OSError(errno=int(number)):
             return Unreachable(f"no connection: {os.strerror(number).lower()}")
         case _:
-            return Unreachable(f"no connection: {error}")
+            return Unreachable(f"no connection: {str(error) or type(error).__name__}")
 
 
 def _accept(response: aiohttp.ClientResponse) -> None:

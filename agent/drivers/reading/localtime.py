@@ -105,24 +105,40 @@ def spans(labels: Sequence[tuple[int, int]], zone: ZoneInfo, now: float) -> list
     return [span for span in placed if span is not None]
 
 
-def _around_a_turn(labels: Sequence[tuple[int, int]], zone: ZoneInfo, now: float) -> Iterator[Span]:
+def _around_a_turn(labels: Sequence[tuple[int, int]], zone: ZoneInfo, now: float) -> list[Span]:
     passes = {label: _passes(*label, zone) for label in labels}
     told_apart = {passes[label].turn for label, times in Counter(labels).items() if times > 1}
     seen: Counter[tuple[int, int]] = Counter()
+    found: list[Span] = []
     for label in labels:
-        found = passes[label]
-        again = seen[label] > 0
-        seen[label] += 1
-        if found.turn is None:
-            yield found.first
-        elif found.turn in told_apart:
-            yield found.second if again else found.first
+        first, second, both, turn = passes[label]
+        if turn in told_apart:
+            found.append(second if seen[label] else first)
         else:
-            yield found.both if now > found.turn else found.first
+            found.append(both if turn is None or now > turn else first)
+        seen[label] += 1
+    return _united(found)
+
+
+def _united(found: list[Span]) -> list[Span]:
+    """The spans, one for those that cover both passes and overlap: only the sum of their rows lies in one stretch.
+
+    So it is with quarters of an hour, and with the hours of Antarctica/Troll (two hours back) and of Chatham (from
+    03:45 to 02:45).
+    """
+    united: list[Span] = []
+    for span in sorted(span for span in found if span.repeated):
+        if united and span.start < united[-1].end:
+            united[-1] = united[-1]._replace(end=max(span.end, united[-1].end))
+        else:
+            united.append(span)
+    return [
+        next(one for one in united if one.start <= span.start < one.end) if span.repeated else span for span in found
+    ]
 
 
 class _Passes(NamedTuple):
-    """The spans a label may mean, and the moment the clock was set back; `turn` None: it came once, as `first`."""
+    """What a label may mean, and when the clock was set back within it; `turn` None: it means `both`, and no more."""
 
     first: Span
     second: Span
@@ -131,18 +147,15 @@ class _Passes(NamedTuple):
 
 
 def _passes(start: int, end: int, zone: ZoneInfo) -> _Passes:
-    first = Span(_start_at(start, zone, 0), _end_at(end, zone, 0))
-    second = Span(max(_start_at(start, zone, 1), first.end), _end_at(end, zone, 1))
-    if second.start >= second.end:
-        return _Passes(first, first, first, None)
-    early, late = _utc(end - 1, zone, 0), _utc(end - 1, zone, 1)
-    turn = _turn(early, late, zone)
-    both = Span(first.start, second.end, repeated=True)
-    if first.end < second.start:
-        # Rows shorter than the repeated stretch (quarters of an hour; hours in Antarctica/Troll, which turns back by
-        # two): each lies in two places, only their sum has one span.
-        both = Span(turn - (late - early), turn + (late - early), repeated=True)
-    return _Passes(first, second, both, turn)
+    whole = Span(_start_at(start, zone, 0), _end_at(end, zone, 1))
+    for edge in (start, end - 1):
+        early, late = _utc(edge, zone, 0), _utc(edge, zone, 1)
+        if early < late:
+            turn = _turn(early, late, zone)
+            first = Span(whole.start, min(_end_at(end, zone, 0), turn))
+            second = Span(max(_start_at(start, zone, 1), turn), whole.end)
+            return _Passes(first, second, whole._replace(repeated=True), turn)
+    return _Passes(whole, whole, whole, None)  # also a whole day, which holds both passes and says so
 
 
 def _utc(wall: int, zone: ZoneInfo, fold: int) -> int:

@@ -100,7 +100,7 @@ def read_table(text: str) -> Table | None:
     misfits: list[Garbled] = []
     for number, line in enumerate(lines[at + 1 :], at + 2):
         cells = line.split(",", MAX_COLUMNS)
-        if len(cells) != len(header):
+        if not line or len(cells) != len(header):
             if not line.strip():
                 continue
             cells = _fitted(cells, header, misfits, number)
