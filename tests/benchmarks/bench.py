@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import batches
 import durable
 import loops
+import starting
 from figures import HEADING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "card": durable.card,
     "tick": durable.live_tick,
     "kernels": loops.occupancy,
+    "start": starting.starting,
 }
 
 
