@@ -45,6 +45,7 @@ _STATUS_NAMES = {
 _GRID = 32  # cells a side, at most
 _MAP = 192  # points a side, where the camera does not say
 _LARGEST_MAP = 10_000
+_MAX_COMMAS = 200_000  # a full map of 192 x 192 points has 110,592; keeps what JSON becomes below 16 MiB
 
 
 def open_driver(device: Device) -> Driver:
@@ -267,6 +268,8 @@ def _grid(text: str, kind: Kind | None, now: float, scale: float) -> History:
 
 
 def _json(text: str) -> object:
+    if text.count(",") > _MAX_COMMAS:
+        raise Garbled("more points than any map has", text, 1, 1)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

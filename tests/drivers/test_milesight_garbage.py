@@ -20,6 +20,7 @@ from tests.drivers.answers import HEADER, LATER, LISBON, lines, read, values
         '{"data": [], "map_w": 0}',
         '{"data": [1, 2',
         "[" * 100_000,
+        '{"data": [' + "{}," * 300_000 + "{}]}",
         '{"data": ' + "9" * 5000 + "}",
         "502 Bad Gateway",
         "error=1",

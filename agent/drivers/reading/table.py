@@ -15,7 +15,8 @@ from agent.drivers.reading.localtime import wall_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MAX_ROWS = 50_000  # five weeks of minutes
+MAX_ROWS = 10_000  # a week of minutes, a year of hours; what 4 MiB of the worst become stays near 16 MiB
+MAX_HEADER = 16 * 1024  # characters
 MAX_COLUMNS = 256
 MAX_PROBLEMS = 100  # enough to see the pattern; a hostile body would make one of every line
 _LONGEST = 20  # characters of a number
@@ -92,9 +93,10 @@ def read_table(text: str) -> Table | None:
     at = next((index for index, line in enumerate(lines) if line.strip()), None)
     if at is None:
         return None
-    header = [name.strip() for name in lines[at].rstrip(", \t").split(",", MAX_COLUMNS)]
-    if len(header) > MAX_COLUMNS:
-        raise Garbled(f"more than {MAX_COLUMNS} columns", lines[at], at + 1, MAX_COLUMNS + 1)
+    first = lines[at].rstrip(", \t")
+    header = [name.strip() for name in first[:MAX_HEADER].split(",", MAX_COLUMNS)]
+    if len(first) > MAX_HEADER or len(header) > MAX_COLUMNS:
+        raise Garbled("a first line that is longer than any table's header", first, at + 1, len(header))
     rows: list[list[str]] = []
     numbers: list[int] = []
     misfits: list[Garbled] = []

@@ -21,8 +21,12 @@ class Pair(NamedTuple):
 
 
 def text_of(body: bytes | bytearray) -> str:
-    """A body's text without byte-order mark, lines ended by LF alone; bytes that are no UTF-8 show as U+FFFD."""
-    return body.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    """A body's text without byte-order mark, lines ended by LF alone; what is not UTF-8 is read as Latin-1."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = body.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def is_page(body: bytes | bytearray) -> bool:
