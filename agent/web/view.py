@@ -13,6 +13,7 @@ class SensorView(NamedTuple):
     """One sensor. `entered` and `left` are today's persons over its entrance lines, None where it has none.
 
     `today` is today's crossings a quarter of an hour, oldest first, None for a quarter in which it told nothing.
+    `trouble` is the ledger's word for what `problem` says: "no answer", "credentials refused", "answer not understood".
     """
 
     id: str
@@ -25,6 +26,7 @@ class SensorView(NamedTuple):
     today: tuple[float | None, ...]
     backfill_done: int
     backfill_total: int
+    trouble: str = ""
 
 
 class UplinkView(NamedTuple):

@@ -1,0 +1,115 @@
+"""What every request must pass, and what every answer carries. The page only shows: nothing can be changed over it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from aiohttp.typedefs import Handler
+
+MOST_CONNECTIONS = 64
+FIRST_REQUEST = 10.0  # seconds in which a connection must have sent a whole request; later ones have the keep-alive's
+METHODS = (hdrs.METH_GET, hdrs.METH_HEAD)
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.IGNORECASE)
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Server": "footfall",  # not which versions of Python and aiohttp
+}
+
+
+def own_names() -> set[str]:
+    """The names by which this machine is called in its own network."""
+    name = socket.gethostname().lower()
+    return {"localhost", name, f"{name.partition('.')[0]}.local"}
+
+
+def is_ours(host: str, names: Collection[str]) -> bool:
+    """Whether a Host header names this machine.
+
+    Any address will do: DNS rebinding needs a name, and a phone that opens the page by its address is not attacked.
+    """
+    match = HOST.fullmatch(host)
+    if not match:
+        return False
+    name = match[1].strip("[]").rstrip(".").lower()
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name in names
+    return True
+
+
+class Guard:
+    """One application's door."""
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        self._names = own_names() | {host.rstrip(".").lower() for host in hosts}
+        self._silent: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}  # connections without a whole request yet
+
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer only what was asked of this machine, only GET and HEAD, and only without a body."""
+        if timer := self._silent.pop(request.protocol, None):
+            timer.cancel()
+        hosts = request.headers.getall(hdrs.HOST, [])
+        if len(hosts) != 1 or not is_ours(hosts[0], self._names):
+            raise web.HTTPMisdirectedRequest(text="This is not the host you asked for.\n")
+        if request.method not in METHODS:
+            raise web.HTTPMethodNotAllowed(request.method, METHODS, text="This page only shows.\n")
+        if request.body_exists:
+            raise web.HTTPRequestEntityTooLarge(0, 1, text="A question has no body.\n")
+        return await handler(request)
+
+    @staticmethod
+    async def dress(_request: web.Request, response: web.StreamResponse) -> None:
+        """Put the headers on, also on errors."""
+        response.headers.update(HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+
+    def connect(self, server: web.Server) -> asyncio.Protocol:
+        """The protocol of a new connection; one too many, or one that never asks anything, is cut."""
+        loop, protocol = asyncio.get_running_loop(), server()
+        loop.call_soon(self._refuse_crowd, server, protocol)
+        self._silent[protocol] = loop.call_later(FIRST_REQUEST, self._refuse_silence, protocol)
+        return protocol
+
+    def _refuse_crowd(self, server: web.Server, protocol: web.RequestHandler) -> None:
+        if len(server.connections) > MOST_CONNECTIONS:
+            protocol.force_close()
+
+    def _refuse_silence(self, protocol: web.RequestHandler) -> None:
+        del self._silent[protocol]
+        protocol.force_close()
+
+
+class GuardedSite(web.TCPSite):
+    """A TCP port behind the guard."""
+
+    def __init__(self, runner: web.AppRunner, guard: Guard, host: str, port: int) -> None:
+        super().__init__(runner, host, port)
+        self._guard, self._at = guard, (host, port)
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - TCPSite refuses a runner that is not set up
+        await web.BaseSite.start(self)
+        self._server = await asyncio.get_running_loop().create_server(lambda: self._guard.connect(server), *self._at)

@@ -1,0 +1,239 @@
+"""What the page says: the verdict and what to do. Pure: a view goes in, words come out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.web.phrases import Sentence, anonymous, at, counted, stretch
+from agent.web.standing import (
+    COUNTING,
+    CUT,
+    Level,
+    Line,
+    Standing,
+    is_losing,
+    last_count,
+    line,
+    since,
+    standing,
+    waiting_rows,
+    zone_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.web.view import SensorView, StoreView
+
+MOST_CARDS_OF_A_KIND = 2  # from the third on, cameras in the same trouble share a card
+
+
+class Verdict(NamedTuple):
+    """The one sentence for which most people come."""
+
+    level: Level
+    headline: Sentence
+    detail: Sentence
+
+
+class Card(NamedTuple):
+    """One root cause: what it is, what it means, and the next step."""
+
+    key: str
+    level: Level
+    title: str
+    meaning: Sentence
+    step: str
+
+
+# ---- the verdict
+
+
+def verdict(view: StoreView) -> Verdict:
+    """Whether people are being counted, first of all; then what else wants somebody's attention."""
+    stand = [standing(view, sensor) for sensor in view.sensors]
+    counting = sum(one in COUNTING for one in stand)
+    if view.storing_problem:
+        return Verdict(Level.BAD, ("Not counting",), ("the numbers cannot be stored on this device",))
+    if not counting and Standing.WAITING in stand:
+        return Verdict(Level.WAIT, ("Starting",), (f"asking {counted(len(stand), 'camera')} for the first time",))
+    if not counting:
+        return _not_counting(view)
+    ill = sum(one not in (Standing.ANSWERS, Standing.WAITING) for one in stand)
+    if ill:
+        headline = f"{counted(ill, 'camera')} {'needs' if ill == 1 else 'need'} attention"
+        others = (f"{counting} of {len(stand)} count, ",) if counting < len(stand) else ()
+        return Verdict(Level.WARN, (headline,), (*others, *_last(view)))
+    return _counting(view)
+
+
+def _not_counting(view: StoreView) -> Verdict:
+    if not view.sensors:
+        return Verdict(Level.BAD, ("Not counting",), ("no camera is set up",))
+    last = last_count(view)
+    if last is None:
+        began = ("no camera has answered since the agent started ", since(view, view.started))
+        return Verdict(Level.BAD, ("Not counting",), began)
+    return Verdict(Level.BAD, ("Not counting since ", at(last, view.now, zone_of(view))), ("no camera answers",))
+
+
+def _counting(view: StoreView) -> Verdict:
+    waits = f", {counted(waiting_rows(view), 'row')} wait{'s' if waiting_rows(view) == 1 else ''}"
+    if is_losing(view):
+        return Verdict(Level.BAD, ("Losing numbers",), ("the buffer is full and nobody takes its rows",))
+    if view.configuration_problem:
+        return Verdict(Level.WARN, ("Working with the last good configuration",), _last(view))
+    if line(view) in CUT:
+        return Verdict(Level.WARN, ("Working, not sending",), (*_last(view), waits))
+    if view.buffer_report:
+        return Verdict(Level.WARN, ("Working, storage needs attention",), _last(view))
+    return Verdict(Level.GOOD, ("Working",), _last(view))
+
+
+def _last(view: StoreView) -> Sentence:
+    last = last_count(view)
+    return () if last is None else ("last count ", since(view, last))
+
+
+# ---- what to do
+
+
+def cards(view: StoreView) -> tuple[Card, ...]:
+    """Root causes only, the worst first: what merely follows from one of them has no card."""
+    found = [*_storage(view), *_configuration(view), *_cameras(view), *_uplink(view), *_mended(view)]
+    return tuple(sorted(found, key=lambda card: card.level is not Level.BAD))
+
+
+def _storage(view: StoreView) -> list[Card]:
+    if not view.storing_problem:
+        return []
+    meaning = (f"What the cameras count now is not kept here: {anonymous(view.storing_problem)}.",)
+    step = (
+        "See that the device's card or disk is not full and not worn out, then restart the device. The cameras remember"
+        " some days; what they remember is fetched as soon as storing works again."
+    )
+    return [Card("storing", Level.BAD, "Numbers cannot be stored", meaning, step)]
+
+
+def _configuration(view: StoreView) -> list[Card]:
+    if not view.configuration_problem:
+        return []
+    meaning = (f"The last good one is used until it is put right. {anonymous(view.configuration_problem)}",)
+    step = "Correct the line that is named, then run “footfall-agent check” on the device."
+    return [Card("configuration", Level.WARN, "The configuration has a mistake", meaning, step)]
+
+
+def _cameras(view: StoreView) -> list[Card]:
+    by: dict[Standing, list[SensorView]] = {}
+    for sensor in view.sensors:
+        by.setdefault(standing(view, sensor), []).append(sensor)
+    silent = by.get(Standing.SILENT, [])
+    if len(silent) == len(view.sensors) > 1:
+        return [_all_silent(view)]
+    made: list[Card] = []
+    for which in (Standing.SILENT, Standing.REFUSED, Standing.GARBLED, Standing.PARTLY):
+        sensors = by.get(which, [])
+        if len(sensors) > MOST_CARDS_OF_A_KIND:
+            made.append(_card(view, which, sensors))
+        else:
+            made += [_card(view, which, [sensor]) for sensor in sensors]
+    return made
+
+
+def _all_silent(view: StoreView) -> Card:
+    meaning: Sentence = ("Nobody is counted. They went together, so the cause is most likely what they share.",)
+    step = (
+        "See that the network switch that feeds the cameras has power and its lights are on, and that this device's own"
+        " network cable sits well."
+    )
+    title = f"None of the {len(view.sensors)} cameras answers"
+    return Card("cameras", Level.BAD, title, meaning, step)
+
+
+TITLES = {
+    Standing.SILENT: ("does not answer", "do not answer"),
+    Standing.REFUSED: ("refuses the user name or password", "refuse the user name or password"),
+    Standing.GARBLED: ("answers in a way that is not understood", "answer in a way that is not understood"),
+    Standing.PARTLY: ("answers only in part", "answer only in part"),
+}
+STEPS = {
+    Standing.SILENT: (
+        "See that the camera has power and its network cable sits well. What it remembers meanwhile is fetched when it"
+        " is back."
+    ),
+    Standing.REFUSED: (
+        "Was its password changed? Put the new one into the password file of this device, or set the old one in the"
+        " camera. It is tried again every five minutes, so that the camera does not lock us out."
+    ),
+    Standing.GARBLED: (
+        "Was its firmware changed, or is another kind of camera at its address? Restart the camera; if that does not"
+        " help, send the text above to support."
+    ),
+    Standing.PARTLY: "If this stays for more than ten minutes, restart the camera and send the text above to support.",
+}
+
+
+def _card(view: StoreView, which: Standing, sensors: Sequence[SensorView]) -> Card:
+    one = len(sensors) == 1
+    title = f"{sensors[0].name if one else counted(len(sensors), 'camera')} {TITLES[which][0 if one else 1]}"
+    last = max((s.last_answer for s in sensors if s.last_answer is not None), default=None)
+    seen: Sentence = (
+        ("It has not answered since the agent started.",) if last is None else ("Last answer ", since(view, last), ".")
+    )
+    why = f" It says: {anonymous(sensors[0].problem)}." if one and sensors[0].problem else ""
+    names = "" if one else f" {', '.join(sensor.name for sensor in sensors)}."
+    lone = which not in COUNTING and len(view.sensors) == 1
+    return Card(f"camera-{sensors[0].id}", Level.BAD if lone else Level.WARN, title, (*seen, why + names), STEPS[which])
+
+
+def _uplink(view: StoreView) -> list[Card]:
+    how = line(view)
+    if how not in CUT:
+        return []
+    title, step = UPLINK[how]
+    if is_losing(view):
+        lost = f"The buffer is full: {counted(view.tally.dropped, 'row')} had to go, the oldest first."
+        return [Card("uplink", Level.BAD, title, (lost, *_silence(view)), step)]
+    room = "" if view.room_s is None else f" There is room for {stretch(view.room_s)} more."
+    waits = waiting_rows(view)
+    rows = f"{counted(waits, 'row')} {'waits' if waits == 1 else 'wait'} here, to be sent" if waits else "Rows are sent"
+    meaning = f"Counting goes on. {rows} as soon as it answers.{room}"
+    return [Card("uplink", Level.WARN, title, (meaning, *_silence(view)), step)]
+
+
+def _silence(view: StoreView) -> Sentence:
+    last = view.uplink.last_answer
+    return () if last is None else (" Headquarters last answered ", since(view, last), ".")
+
+
+UPLINK = {
+    Line.NO_BROKER: (
+        "The broker cannot be reached",
+        (
+            "Does a phone on the store's network reach the internet? If not, restart the router or call the provider."
+            " If it does, tell headquarters that the broker does not answer this store."
+        ),
+    ),
+    Line.REFUSED: (
+        "The broker refuses this device",
+        (
+            "Tell headquarters: the device's user name, password or certificate is not accepted. Nothing in the store"
+            " needs repair."
+        ),
+    ),
+    Line.HQ_SILENT: (
+        "Headquarters does not answer",
+        (
+            "The store's internet works and the broker is there, so nothing in the store needs repair. Tell"
+            " headquarters if it stays so for an hour."
+        ),
+    ),
+}
+
+
+def _mended(view: StoreView) -> list[Card]:
+    if not view.buffer_report:
+        return []
+    meaning = (f"It was mended when the agent started: {anonymous(view.buffer_report)}.",)
+    step = "Nothing for now. If it happens again, the device's memory card or disk is wearing out: have it replaced."
+    return [Card("mended", Level.WARN, "The buffer's file was damaged", meaning, step)]
