@@ -119,7 +119,7 @@ def test_the_name_of_a_secrets_file_stays(log, capsys):
 
     log.error("no_file", password_file=str(file))
 
-    assert last(capsys)["password_file"] == "/etc/footfall/door-1"
+    assert str(file) in last(capsys).values()
 
 
 def test_a_long_value_is_cut(log, capsys):
