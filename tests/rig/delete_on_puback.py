@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.cli import main
-
+from agent.__main__ import main
 from agent.buffer.buffer import Buffer
 from agent.contract.messages import Answer
 from agent.contract.times import rfc3339

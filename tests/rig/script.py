@@ -94,12 +94,12 @@ class Script:
             async def fetched() -> bool:
                 await self._look()
                 told = self.health["history"]
-                bar.show(told["done"], told["total"], f"{told['done']:,} rows")
+                bar.show(told["done"], told["total"], f"{self.health['created']:,} rows")
                 return bool(told["done"] > 0 and not told["running"])
 
             await self.store.until(fetched, HISTORY_WITHIN, "the backfill is done", every=LOOK)
-        rows = self.health["history"]["done"]
-        self.screen.event("✔", f"{days} days backfilled: {rows:,} rows in the buffer", "green")
+        text = f"{days} days backfilled: {self.health['created']:,} rows"
+        self.screen.event("✔", text, "green")
         await killing
         began = self.unsent
         with self.screen.bar("to headquarters") as bar:
@@ -216,10 +216,11 @@ class Script:
         return datetime.fromtimestamp(self.store.clock.now(), tz=ZoneInfo(self.store.stage.zone))
 
     def _show(self, state: str) -> None:
-        told = self.health
+        told, inside = self.health, self.health.get("occupancy")
         self.screen.live(
-            f"  {self._local():%H:%M} {state:<9} {told['created']:>7,} rows counted · {self.unsent:>5,} waiting"
-            f" · {told['acked']:>7,} at HQ · {told['rss_mb']:.0f} MB"
+            f"  {self._local():%H:%M} {state:<9}"
+            + (f"{inside:>4} inside ·" if inside is not None else "")
+            + f"{told['created']:>8,} rows counted ·{self.unsent:>6,} waiting ·{told['acked']:>8,} at HQ"
         )
 
     async def _watch(self, seconds: float) -> None:

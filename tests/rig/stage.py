@@ -90,8 +90,9 @@ class Stage:
         parts = [
             f'[store]\ntenant = "{TENANT}"\nid = "{STORE}"\nlayout = "layout.toml"',
             f'[device]\nid = "{DEVICE}"',
-            f'[buffer]\npath = "buffer.db"\n\n[page]\nport = {page}\n\n[history]\ndays = {self.plan.days}',
-            _mqtt(broker, version),
+            f'[buffer]\npath = "buffer.db"\n\n[page]\nport = {page}',
+            f"[history]\ndays = {self.plan.days}\npause = 0.02",
+            _mqtt(broker, version) + PATIENCE,
         ]
         for camera in self.cameras:
             password = self.path(f"{camera['id']}.password")
@@ -140,4 +141,8 @@ class Stage:
 
 
 def _mqtt(port: int, version: str) -> str:
-    return f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nversion = {4 if version == "3.1.1" else 5}'
+    return f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\nversion = {4 if version == "3.1.1" else 5}\n'
+
+
+# Waits on the network stay in real seconds, so sixty of the store's pass in each: shorter than in a real store.
+PATIENCE = "reconnect_cap = 2.0\nresend_jitter = 1.0"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent.foundation.clock import Clock
 
 ASKED_WITHIN = aiohttp.ClientTimeout(total=10)
-AGENT = "agent.cli"
+AGENT, RECEIVER = "agent", "cloud_receiver.cli"
 FROZEN = 0.5  # seconds a receiver stands still before it is killed
 # What a question to a process that is being killed may end with.
 GONE = (aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
@@ -40,7 +40,7 @@ class Store:
         self.clock: Clock = stage.clock(time.time())
         self.broker = Broker(stage.folder, stage.environment, mosquitto=stage.plan.mosquitto)
         self.cable = Proxy(0)
-        self.receiver = self._unit("receiver", "cloud_receiver.cli", "run", "--config", stage.path("receiver.toml"))
+        self.receiver = self._unit("receiver", RECEIVER, "run", "--config", stage.path("receiver.toml"))
         self.agent = self._unit("agent", agent, "run", "--config", stage.path("agent.toml"))
         self.cameras = self._unit("cameras", AGENT, "simulate", stage.path("scenario.toml"))
         self.hq = Headquarters("")
@@ -85,7 +85,7 @@ class Store:
         facts = await self.receiver.start()
         self.hq = Headquarters(facts["database_url"])
         registration = ("device", "add", DEVICE, "--store", STORE, "--tenant", TENANT, "--config", str(config))
-        command = python("cloud_receiver.cli", *registration)
+        command = python(RECEIVER, *registration)
         await run_once(Process("device-add", command, self.stage.folder, self.stage.environment))
 
     async def start_agent(self) -> None:
