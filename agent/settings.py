@@ -22,6 +22,8 @@ from agent.foundation.toml import ConfigurationError, load, named_file, read_sec
 
 WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
 
+INSTALLED = Path("/etc/footfall")  # where the unit's configuration is
+
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
 
 
@@ -242,15 +244,19 @@ class Configuration(NamedTuple):
         """The buffer's file: as set, else in the service's state directory, else in the user's."""
         if self.settings.buffer.path:
             return self.beside(self.settings.buffer.path)
-        given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
         user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "footfall")
-        return Path(given or user) / f"{self.settings.device.id}.db"
+        return (self._of_service("STATE_DIRECTORY", "/var/lib/footfall") or user) / f"{self.settings.device.id}.db"
 
     @property
     def socket_path(self) -> Path:
         """The socket on which the running agent answers its command line."""
-        given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-        return Path(given, "agent.sock") if given else self.buffer_path.with_suffix(".sock")
+        given = self._of_service("RUNTIME_DIRECTORY", "/run/footfall")
+        return given / "agent.sock" if given else self.buffer_path.with_suffix(".sock")
+
+    def _of_service(self, variable: str, usual: str) -> Path | None:
+        """The unit's directory: systemd tells the service; whoever else reads the unit's configuration must know it."""
+        given = os.environ.get(variable, "").partition(":")[0] or (usual if self.file.parent == INSTALLED else "")
+        return Path(given) if given else None
 
 
 def read_configuration(file: Path, *, with_files: bool = False) -> Configuration:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.foundation.toml import ConfigurationError
-from agent.settings import read_configuration
+from agent.settings import INSTALLED, read_configuration
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -130,3 +130,28 @@ def test_credentials_of_systemd_come_first(folder, tmp_path_factory, monkeypatch
     found = read_configuration(folder / "agent.toml", with_files=True)
     assert found.named("device.key") == given / "device.key"
     assert found.named("device.crt") == folder / "device.crt"
+
+
+def test_the_command_line_finds_the_services_agent(folder, monkeypatch):
+    """Who asks for the status has none of the unit's variables, and still meets the agent that runs under it."""
+    for variable in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"):
+        monkeypatch.delenv(variable, raising=False)
+    mine = read_configuration(folder / "agent.toml")
+    installed = mine._replace(file=INSTALLED / "agent.toml")
+    asked = installed.buffer_path, installed.socket_path
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/footfall")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/footfall")
+
+    assert (installed.buffer_path, installed.socket_path) == asked
+    assert asked == (Path("/var/lib/footfall/lisboa-01-pi.db"), Path("/run/footfall/agent.sock"))
+
+
+def test_an_agent_by_hand_keeps_to_its_users_folder(folder, monkeypatch):
+    """A trial on a machine where the service runs does not touch the service's buffer."""
+    for variable in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    found = read_configuration(folder / "agent.toml")
+
+    assert found.buffer_path == folder / "state" / "footfall" / "lisboa-01-pi.db"
+    assert found.socket_path == folder / "state" / "footfall" / "lisboa-01-pi.sock"

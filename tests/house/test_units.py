@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.foundation.tasks import GRACE
+from agent.settings import INSTALLED
 
 HOUSE = Path(__file__).parents[2]
 UNITS = {path.name: path for path in sorted((HOUSE / "systemd").glob("*.service"))}
@@ -90,6 +91,14 @@ def test_the_watchdog_and_the_limits_are_set(unit):
 def test_systemd_is_more_patient_than_we_are(unit):
     """Our own bound on last writes ends before systemd kills."""
     assert int(unit["TimeoutStopSec"][0]) > GRACE
+
+
+def test_the_settings_know_the_agents_folders():
+    """What the command line looks for is where the unit puts it."""
+    unit = directives("footfall-agent.service")
+
+    assert Path("/etc") / unit["ConfigurationDirectory"][0] == INSTALLED
+    assert (unit["StateDirectory"], unit["RuntimeDirectory"]) == (["footfall"], ["footfall"])
 
 
 def test_the_unit_starts_a_command_of_this_distribution(unit):
