@@ -245,15 +245,15 @@ class Configuration(NamedTuple):
         if self.settings.buffer.path:
             return self.beside(self.settings.buffer.path)
         user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "footfall")
-        return (self._of_service("STATE_DIRECTORY", "/var/lib/footfall") or user) / f"{self.settings.device.id}.db"
+        return (self._of_unit("STATE_DIRECTORY", "/var/lib/footfall") or user) / f"{self.settings.device.id}.db"
 
     @property
     def socket_path(self) -> Path:
         """The socket on which the running agent answers its command line."""
-        given = self._of_service("RUNTIME_DIRECTORY", "/run/footfall")
+        given = self._of_unit("RUNTIME_DIRECTORY", "/run/footfall")
         return given / "agent.sock" if given else self.buffer_path.with_suffix(".sock")
 
-    def _of_service(self, variable: str, usual: str) -> Path | None:
+    def _of_unit(self, variable: str, usual: str) -> Path | None:
         """The unit's directory: systemd tells the service; whoever else reads the unit's configuration must know it."""
         given = os.environ.get(variable, "").partition(":")[0] or (usual if self.file.parent == INSTALLED else "")
         return Path(given) if given else None
