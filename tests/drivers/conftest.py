@@ -41,6 +41,10 @@ class Rig:
     def __init__(self, stack):
         self._stack = stack
 
+    async def enter(self, context):
+        """What the context gives, until the test is over."""
+        return await self._stack.enter_async_context(context)
+
     async def serve(self, answer):
         """The address of a web server whose every request `answer(request)` answers."""
         server = web.Server(answer, access_log=None)
@@ -86,6 +90,6 @@ class Rig:
 
     async def device(self, address, *, username="", password="", middlewares=(), now=NOON, **options):
         jar = aiohttp.DummyCookieJar()
-        session = await self._stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar, middlewares=middlewares))
+        session = await self.enter(aiohttp.ClientSession(cookie_jar=jar, middlewares=middlewares))
         zone = ZoneInfo("Europe/Lisbon")
         return Device("door-1", address, zone, session, lambda: now, username, password, options)
