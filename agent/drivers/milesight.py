@@ -7,7 +7,6 @@ counters and alarm flags come as a script of settings (`operator.cgi`). An accou
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,6 +44,7 @@ _STATUS_NAMES = {
 _GRID = 32  # cells a side, at most
 _MAP = 192  # points a side, where the camera does not say
 _LARGEST_MAP = 10_000
+_LARGEST_SCALE = 1000
 _MAX_COMMAS = 200_000  # a full map of 192 x 192 points has 110,592; keeps what JSON becomes below 16 MiB
 
 
@@ -58,14 +58,22 @@ def open_driver(device: Device) -> Driver:
     if unknown:
         raise ValueError(f"option {min(unknown)!r}: the options of milesight are: heat_scale")
     scale = device.options.get("heat_scale", 1)
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
-        raise ValueError(f"option heat_scale is {scale!r}: write a number above 0, such as 1 or 0.1")
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= _LARGEST_SCALE:
+        raise ValueError(f"option heat_scale is {scale!r}: write a number above 0 and up to 1000, such as 1 or 0.1")
     return _Camera(device, float(scale))
 
 
 def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) -> tuple[Kind, History]:
     """Read one recorded body of any of the three shapes; `kind` None means recognise it."""
-    return _read(body, kind, zone, now, scale=1.0)
+    text = text_of(body)
+    start = text.lstrip()[:80]
+    if is_page(body) or start.startswith("<"):
+        raise Garbled("a web page instead of data", text, 1, 1)
+    if start.startswith(("{", "[")):
+        return Kind.HEAT, _grid(text, kind, now)
+    if kind is Kind.COUNTERS or (kind is None and "=" in start.partition("\n")[0]):
+        return Kind.COUNTERS, _status(text, now)
+    return _intervals(text, kind, zone, now, scale=1.0)
 
 
 class _Camera:
@@ -85,7 +93,7 @@ class _Camera:
         for first, last in whole_hours(since, until, self._device.zone):
             times = f"&time_start={first:%Y-%m-%d-%H:%M:%S}&time_end={last:%Y-%m-%d-%H:%M:%S}"
             body = await self._access.get(f"/dataloader.cgi?{_QUERIES[kind]}{times}")
-            _, found = _read(body, kind, self._device.zone, self._device.now(), self._heat_scale)
+            _, found = _intervals(text_of(body), kind, self._device.zone, self._device.now(), self._heat_scale)
             rows += [row for row in found.rows if row.end > since and row.start < until]
             problems += found.problems
         return History(rows, problems)
@@ -97,23 +105,6 @@ class _Camera:
         if not found:
             raise Garbled("the answer has settings, but no counter")
         return found
-
-
-def _read(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float, scale: float) -> tuple[Kind, History]:
-    text = text_of(body)
-    start = text.lstrip()[:80]
-    if is_page(body) or start.startswith("<"):
-        raise Garbled("a web page instead of data", text, 1, 1)
-    if start.startswith(("{", "[")):
-        return Kind.HEAT, _grid(text, kind, now, scale)
-    if kind is Kind.COUNTERS or (kind is None and "=" in start.partition("\n")[0]):
-        return Kind.COUNTERS, _status(text, now)
-    table = read_table(text)
-    if table is None:
-        if kind is None:
-            raise Garbled("the body is empty, so its kind must be named: --kind lines, regions or heat", "", 1, 1)
-        return kind, History([])
-    return _table(table, kind, zone, now, scale)
 
 
 # ---- tables of intervals
@@ -166,7 +157,12 @@ def _bad_header(table: Table, what: str, column: int = 0) -> Garbled:
     return Garbled(what, ",".join(table.header), table.header_line, column + 1)
 
 
-def _table(table: Table, kind: Kind | None, zone: ZoneInfo | None, now: float, scale: float) -> tuple[Kind, History]:
+def _intervals(text: str, kind: Kind | None, zone: ZoneInfo | None, now: float, scale: float) -> tuple[Kind, History]:
+    table = read_table(text)
+    if table is None:
+        if kind is None:
+            raise Garbled("the body is empty, so its kind must be named: --kind lines, regions or heat", "", 1, 1)
+        return kind, History([])
     start, end = _time_column(table, "StartTime"), _time_column(table, "EndTime")
     columns = _columns(table, kind)
     kind = next(iter(columns)).kind
@@ -239,7 +235,7 @@ def _counter(pair: Pair) -> Counter | Garbled | None:
 # ---- the heat map of the picture
 
 
-def _grid(text: str, kind: Kind | None, now: float, scale: float) -> History:
+def _grid(text: str, kind: Kind | None, now: float) -> History:
     """Non-zero cells of a grid of at most 32 x 32; it carries no interval, so its rows have no length."""
     found = _json(text)
     if not isinstance(found, dict) or not isinstance(found.get("data"), list) or kind not in (None, Kind.HEAT):
@@ -260,7 +256,7 @@ def _grid(text: str, kind: Kind | None, now: float, scale: float) -> History:
                 problems.append(Garbled(f"data[{index}] is no point of the map with a value from 0"))
     moment = int(now)
     rows = [
-        Row(f"cell:{x},{y}", "person_seconds", moment, moment, round(value * scale, 6))
+        Row(f"cell:{x},{y}", "person_seconds", moment, moment, value)
         for (x, y), value in sorted(cells.items())
         if value
     ]

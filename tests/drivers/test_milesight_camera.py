@@ -107,7 +107,21 @@ async def test_heat_scale(rig):
     assert [row.value for row in history.rows] == [1742.6]
 
 
-@pytest.mark.parametrize("options", [{"heat_scale": 0}, {"heat_scale": "1"}, {"heat_scale": True}, {"heatscale": 1}])
+@pytest.mark.parametrize(
+    "body", ['{"data":[{"x":1,"y":1,"value":3}]}', "var current_in_count='45';", "502 Bad Gateway"]
+)
+async def test_no_table(rig, body):
+    """Where a table was asked for, another shape of answer is an error, never rows without a length."""
+
+    driver = await driver_of(rig, Camera(body))
+
+    with pytest.raises(Garbled, match="no column 'StartTime'"):
+        await driver.history(Kind.HEAT, utc("2025-11-20T11:00:00Z"), utc("2025-11-20T13:00:00Z"))
+
+
+@pytest.mark.parametrize(
+    "options", [{"heat_scale": 0}, {"heat_scale": "1"}, {"heat_scale": True}, {"heat_scale": 1e300}, {"heatscale": 1}]
+)
 async def test_wrong_options(rig, options):
     """A wrong option is said before anything is opened, by its name."""
 
