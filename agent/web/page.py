@@ -16,7 +16,7 @@ from agent.web.guard import Guard, GuardedSite
 from agent.web.live import Live
 from agent.web.phrases import ago, anonymous, at, counted, number, stretch
 from agent.web.sparkline import sparkline
-from agent.web.standing import Standing, standing, waiting_rows, zone_of
+from agent.web.standing import COUNTING, Standing, crossings, standing, waiting_rows, zone_of
 from agent.web.words import cards, verdict
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def environment(assets: dict[str, Asset]) -> Environment:
     )
     made.filters.update(number=number, stretch=stretch, anonymous=anonymous)
     made.globals.update(
-        ago=ago, at=at, counted=counted, sparkline=sparkline, standing=standing, waiting_rows=waiting_rows
+        ago=ago, at=at, counted=counted, crossings=crossings, sparkline=sparkline, standing=standing, COUNTING=COUNTING
     )
     made.globals["assets"] = {plain: asset.name for plain, asset in assets.items()}
     return made
@@ -123,15 +123,17 @@ class Page:
 def told(view: StoreView) -> dict[str, Any]:
     """Everything the templates put on the page."""
     said = verdict(view)
-    headline = "".join(part if isinstance(part, str) else part.text for part in said.headline)
+    entrances = [both for both in map(crossings, view.sensors) if both]
     return {
         "view": view,
         "zone": zone_of(view),
         "verdict": said,
-        "headline": headline,
+        "headline": "".join(part if isinstance(part, str) else part.text for part in said.headline),
         "cards": cards(view),
         "chain": chain(view),
+        "today": tuple(map(sum, zip(*entrances, strict=True))) or None,
         "incomplete": any(standing(view, sensor) is not Standing.ANSWERS for sensor in view.sensors),
+        "waiting": waiting_rows(view),
     }
 
 

@@ -36,7 +36,7 @@ class Standing(StrEnum):
 
     ANSWERS = "Answers"
     PARTLY = "Answers in part"
-    WAITING = "Being asked for the first time"
+    WAITING = "Being asked"
     SILENT = "Silent"
     REFUSED = "Refuses our password"
     GARBLED = "Not understood"
@@ -92,6 +92,12 @@ def line(view: StoreView) -> Line:
 def last_count(view: StoreView) -> float | None:
     """When a sensor last answered."""
     return max((sensor.last_answer for sensor in view.sensors if sensor.last_answer is not None), default=None)
+
+
+def crossings(sensor: SensorView) -> tuple[int, int] | None:
+    """Persons in and out today; None where it has no entrance, or told nothing yet: that is not zero."""
+    told = any(value is not None for value in sensor.today)
+    return (sensor.entered, sensor.left) if told and sensor.entered is not None and sensor.left is not None else None
 
 
 def waiting_rows(view: StoreView) -> int:

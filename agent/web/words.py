@@ -180,7 +180,7 @@ def _card(view: StoreView, which: Standing, sensors: Sequence[SensorView]) -> Ca
     seen: Sentence = (
         ("It has not answered since the agent started.",) if last is None else ("Last answer ", since(view, last), ".")
     )
-    why = f" It says: {anonymous(sensors[0].problem)}." if one and sensors[0].problem else ""
+    why = f" What happened: {anonymous(sensors[0].problem)}." if one and sensors[0].problem else ""
     names = "" if one else f" {', '.join(sensor.name for sensor in sensors)}."
     lone = which not in COUNTING and len(view.sensors) == 1
     return Card(f"camera-{sensors[0].id}", Level.BAD if lone else Level.WARN, title, (*seen, why + names), STEPS[which])
@@ -197,7 +197,9 @@ def _uplink(view: StoreView) -> list[Card]:
     room = "" if view.room_s is None else f" There is room for {stretch(view.room_s)} more."
     waits = waiting_rows(view)
     rows = f"{counted(waits, 'row')} {'waits' if waits == 1 else 'wait'} here, to be sent" if waits else "Rows are sent"
-    meaning = f"Counting goes on. {rows} as soon as it answers.{room}"
+    goes_on = any(standing(view, sensor) in COUNTING for sensor in view.sensors) and not view.storing_problem
+    first = "Counting goes on." if goes_on else "What was counted is kept."
+    meaning = f"{first} {rows} as soon as it answers.{room}"
     return [Card("uplink", Level.WARN, title, (meaning, *_silence(view)), step)]
 
 
