@@ -97,7 +97,7 @@ class Ranges:
     def between(self, first: int, last: int) -> Ranges:
         """The part of the set within first…last."""
         made = Ranges()
-        made.update((max(a, first), min(b, last)) for a, b in self if a <= last and b >= first)
+        made.update((max(a, first), min(b, last)) for a, b in self if max(a, first) <= min(b, last))
         return made
 
     def gaps(self, first: int, last: int) -> Ranges:
