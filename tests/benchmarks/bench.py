@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import batches
 import durable
 import loops
+import polling
 import starting
 from figures import HEADING
+
+from agent.foundation.logs import configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +26,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "append": durable.appending,
     "card": durable.card,
     "tick": durable.live_tick,
+    "poll": polling.polling,
     "kernels": loops.occupancy,
     "start": starting.starting,
 }
@@ -34,6 +38,7 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in chosen if name not in ROWS]:
         print(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}", file=sys.stderr)
         return 2
+    configure("error")
     figures = []
     if not as_json:
         print(HEADING)
