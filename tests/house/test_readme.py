@@ -54,6 +54,14 @@ def test_every_command_of_run_py_is_in_the_readme():
     assert {option for option in re.findall(r"\[(--[a-z-]+)", usage) if option not in README} == set()
 
 
+def test_every_address_of_the_status_page_is_in_the_readme():
+    """Whoever watches over many stores can ask the page without reading its source."""
+    routes = re.findall(r'add_get\("([^"{]+)"', (HOUSE / "agent" / "web" / "page.py").read_text())
+
+    assert len(routes) > 1
+    assert [route for route in routes if f"`{route}`" not in README] == []
+
+
 def test_the_readme_opens_with_what_and_then_the_two_commands():
     """The first screen says what it does and how to see it."""
     opening = README[:1500]
