@@ -103,11 +103,12 @@ def test_the_settings_know_the_agents_folders():
 
 def test_the_unit_starts_a_command_of_this_distribution(unit):
     """The command and its option are those that exist."""
-    program, command, option, _ = unit["ExecStart"][0].split()
+    program, command, option, file = unit["ExecStart"][0].split()
     scripts = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["scripts"]
 
     assert Path(program).name in scripts
     assert (command, option) == ("run", "--config")
+    assert Path(file.replace("%E", "/etc")).parent == INSTALLED
 
 
 @pytest.mark.parametrize("name", UNITS)
