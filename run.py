@@ -4,8 +4,6 @@
 Standard library only, and syntax that an old Python can read as far as the sentence that says it is too old.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib
@@ -16,14 +14,16 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever meets it has the old Python
+    sys.exit(
+        f"Footfall needs Python 3.11 or later; this is {platform.python_version()}.\n"
+        "  Debian 12, Raspberry Pi OS 12 and later have it:  sudo apt-get install python3 python3-venv"
+    )
 
 HERE = Path(__file__).resolve().parent
-OLDEST = (3, 11)
 MARKER = "made-by-footfall-run.txt"  # an environment without it is somebody else's and is never touched
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "agent", "cloud_receiver")
 
@@ -240,11 +240,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    if sys.version_info < OLDEST:
-        sys.exit(
-            f"Footfall needs Python 3.11 or later; this is {platform.python_version()}.\n"
-            "  Debian 12, Raspberry Pi OS 12 and later have it:  sudo apt-get install python3 python3-venv"
-        )
     try:
         sys.exit(main(sys.argv[1:]))
     except Stop as problem:
