@@ -82,16 +82,13 @@ class Guard:
 
     def connect(self, server: web.Server) -> asyncio.Protocol:
         """The protocol of a new connection; one too many, or one that never asks anything, is cut."""
-        loop, protocol = asyncio.get_running_loop(), server()
-        loop.call_soon(self._refuse_crowd, server, protocol)
-        self._silent[protocol] = loop.call_later(FIRST_REQUEST, self._refuse_silence, protocol)
+        # Accepted in one go, connections are not the server's yet; those are among the silent ones.
+        crowded = max(len(server.connections), len(self._silent)) >= MOST_CONNECTIONS
+        protocol, patience = server(), 0.0 if crowded else FIRST_REQUEST
+        self._silent[protocol] = asyncio.get_running_loop().call_later(patience, self._cut, protocol)
         return protocol
 
-    def _refuse_crowd(self, server: web.Server, protocol: web.RequestHandler) -> None:
-        if len(server.connections) > MOST_CONNECTIONS:
-            protocol.force_close()
-
-    def _refuse_silence(self, protocol: web.RequestHandler) -> None:
+    def _cut(self, protocol: web.RequestHandler) -> None:
         del self._silent[protocol]
         protocol.force_close()
 
