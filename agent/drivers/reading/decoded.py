@@ -18,7 +18,9 @@ SETTLED = 90  # seconds after its end until a device no longer revises an interv
 def observations(
     driver: str, body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float
 ) -> tuple[list[dict[str, Any]], list[Garbled]]:
-    """The rows of one body as JSON objects, oldest first, and what of it could not be read.
+    """The rows of one body that count as JSON objects, oldest first, and what of it could not be read.
+
+    A total that the device itself added up from lines of the same answer is no number of its own and is left out.
 
     Raises:
         ValueError: there is no such driver.
@@ -27,7 +29,9 @@ def observations(
         _, history = brand(driver).decode(body, kind, zone, now)
     except Garbled as error:
         return [], [error]
-    return [_shown(row, now) for row in history.rows], list(history.problems)
+    by_line = {(row.metric, row.start) for row in history.rows if row.place.startswith("line:")}
+    counting = [row for row in history.rows if row.place != "sensor" or (row.metric, row.start) not in by_line]
+    return [_shown(row, now) for row in counting], list(history.problems)
 
 
 def _shown(row: Row, now: float) -> dict[str, Any]:
