@@ -172,3 +172,9 @@ async def test_without_script_it_reloads():
     """The page works with JavaScript off."""
     async with window() as shop:
         assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in (await shop.get())[1]
+
+
+async def test_no_room_is_said_plainly():
+    """Not "room for 0 s more"."""
+    async with window(STATES["losing"]) as shop:
+        assert "There is no room left." in (await shop.get())[1]
