@@ -137,7 +137,8 @@ class Server:
     # ---- how
 
     def _prepare(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+        with contextlib.suppress(FileExistsError):  # `_own` says what is wrong with what is there
+            self._folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         self._own(self._folder)
         if self._sockets != self._folder:
             self._sockets.mkdir(exist_ok=True, mode=PRIVATE)

@@ -45,6 +45,9 @@ class Lanes:
         self._fresh = Link(
             replace(broker, client_id=f"{own}-fresh", receive_maximum=FRESH_WINDOW),
             will=presence.says("offline"),
+            # Not delayed: for as long as a will waits, Mosquitto 2.0.11 keeps the dead session in the shared
+            # subscription, acknowledges every batch whose turn it is, and gives it to nobody.
+            will_delay=0,
             subscriptions=_subscriptions(broker.version, presence.tenant, ("batch", "birth")),
             on_message=self._fresh_intake.take,
             on_up=lambda: self._up("fresh"),
