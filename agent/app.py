@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
-from aiohttp.web import AppRunner, TCPSite, UnixSite
+from aiohttp.web import UnixSite
 
 from agent.buffer.buffer import Buffer
 from agent.contract.times import DAY
@@ -42,7 +42,7 @@ from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
 from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
 from agent.sync.uplink import Contact, Sender, Uplink
-from agent.web.page import application
+from agent.web.page import application, serve
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -162,16 +162,13 @@ async def _backfill(configuration: Configuration, one: Poller, buffer: Buffer, c
 async def _open_page(configuration: Configuration, report: Report, buffer: Buffer, stack: AsyncExitStack) -> str:
     """Serve the page on its port and, for the command line, on the local socket; the page's URL."""
     settings, socket = configuration.settings.page, configuration.socket_path
-    runner = AppRunner(application(report.view, buffer.changed), access_log=None, shutdown_timeout=1)
-    await runner.setup()
+    page = application(report.view, buffer.changed, hosts=settings.names)
+    runner, port = await serve(page, settings.host, settings.port)
     stack.push_async_callback(runner.cleanup)
-    site = TCPSite(runner, settings.host, settings.port)
-    await site.start()
     socket.unlink(missing_ok=True)
     await UnixSite(runner, str(socket)).start()
     socket.chmod(0o600)
     stack.callback(socket.unlink, missing_ok=True)
-    port = runner.addresses[0][1]
     url = f"http://{settings.host}:{port}"
     log.info("page_listens", url=url)
     return url

@@ -131,10 +131,14 @@ class Mqtt(Table):
 
 
 class Page(Table):
-    """The local status page. It is for this machine alone until `host` says otherwise; port 0 takes a free one."""
+    """The local status page. It is for this machine alone until `host` says otherwise; port 0 takes a free one.
+
+    It answers to every address, `localhost`, the machine's name and that name in `.local`; `names` adds others.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
 
 
 class History(Table):

@@ -64,6 +64,7 @@ class Appender:
         }
         self.series = {number: series for series, number in self._ids.items()}
         self._ends: dict[int, int] = {}
+        self._looked_back_to: int | None = None
 
     def forget(self, connection: sqlite3.Connection) -> None:
         """Start over after a transaction that was rolled back."""
@@ -111,14 +112,20 @@ class Appender:
     def _overlaps(
         self, connection: sqlite3.Connection, series: int, row: Observation
     ) -> list[tuple[int, int, int, float]]:
-        if series not in self._ends:
-            # One look at the last day and a quarter serves every series that is not known yet.
-            for known, end in connection.execute(LATEST_ENDS, (row.start - WIDEST,)):
-                self._ends.setdefault(known, end)
-            self._ends.setdefault(series, row.start)
-        if row.start >= self._ends[series]:
+        if row.start >= self._latest_end(connection, series, row.start):
             return []
         return connection.execute(FIND_OVERLAPS, (row.start - WIDEST, row.end, series, row.start, row.start)).fetchall()
+
+    def _latest_end(self, connection: sqlite3.Connection, series: int, start: int) -> int:
+        """Where a series' rows end, or a moment before `start` where none can reach it; one look serves all series."""
+        if series not in self._ends:
+            since = start - WIDEST
+            if self._looked_back_to is None or since < self._looked_back_to:
+                for known, end in connection.execute(LATEST_ENDS, (since,)):
+                    self._ends.setdefault(known, end)
+                self._looked_back_to = since
+            self._ends.setdefault(series, 0)
+        return self._ends[series]
 
     def _write(
         self, connection: sqlite3.Connection, numbers: Numbers, series: int, row: Observation, replaced: int | None

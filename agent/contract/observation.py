@@ -104,6 +104,11 @@ class Numbered(NamedTuple):
     observation: Observation
 
 
+def is_place(text: str) -> bool:
+    """Whether a text names a place."""
+    return _PLACE.fullmatch(text) is not None
+
+
 def checked(row: Observation) -> Observation:
     """The row itself where it may be stored.
 
@@ -112,7 +117,7 @@ def checked(row: Observation) -> Observation:
     """
     if not _NAME.fullmatch(row.sensor):
         raise ValueError(f"sensor {row.sensor!r}: letters, digits, dot, dash and underscore only, 63 at most")
-    if not _PLACE.fullmatch(row.place):
+    if not is_place(row.place):
         raise ValueError(f"place {row.place!r} is none of sensor, store, line:N, region:N, zone:NAME, cell:X,Y")
     if not 0 < row.end - row.start <= WIDEST:
         raise ValueError(f"interval {rfc3339(row.start)} to {rfc3339(row.end)} is empty or longer than 25 hours")

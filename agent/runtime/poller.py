@@ -53,6 +53,7 @@ class Condition:
     up: bool = False
     last_answer: float | None = None
     problem: str = ""
+    trouble: str = ""  # the problem in two or three words
 
 
 @dataclass
@@ -211,14 +212,14 @@ class Poller:
         if problems:
             if not condition.problem:
                 log.warning("sensor_silent", sensor=self.sensor, why=str(problems[0]), **_raw(problems[0]))
-            condition.problem = str(problems[0])
+            condition.problem, condition.trouble = str(problems[0]), _reason(problems[0])
             if book.open_gap is None:
                 book.open_gap = (book.answered or tick - MINUTE, _reason(problems[0]))
             entries = self._still_silent(tick)
         elif answered:
             if condition.problem or condition.last_answer is None:
                 log.info("sensor_returned" if condition.problem else "sensor_answers", sensor=self.sensor)
-            condition.problem = ""
+            condition.problem = condition.trouble = ""
             entries = self._gap_ends(tick)
             book.answered = tick
         condition.up = answered

@@ -125,6 +125,7 @@ class Report:
             up=condition.up,
             last_answer=condition.last_answer,
             problem=condition.problem,
+            trouble=condition.trouble,
             entered=counted[0] if counted else None,
             left=counted[1] if counted else None,
             today=cycle.quarters(poller.sensor),
@@ -141,7 +142,8 @@ class Report:
         if now - since < RATE_OVER / 12 or tally.created == before:
             return None
         per_row = tally.used_bytes / tally.created if tally.created > 10_000 else ROW_BYTES  # noqa: PLR2004 - old enough to tell
-        return max(0.0, tally.cap_bytes - tally.used_bytes) / (per_row * (tally.created - before) / (now - since))
+        waiting = (tally.unsent_fresh + tally.unsent_backlog) * per_row  # what HQ has makes room when it is needed
+        return max(0.0, tally.cap_bytes - waiting) / (per_row * (tally.created - before) / (now - since))
 
 
 def _when(moment: float | None) -> str | None:
