@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,39 +111,34 @@ class Outcome(NamedTuple):
     duplicate: int = 0
 
 
+class _Overtaken(Exception):
+    """Another worker was faster with the same batch: roll back and look again."""
+
+
 async def store(pool: Pool, batch: Batch) -> Outcome:
     """Write a batch once. When this returns it is committed; when it raises, nothing of it is there."""
     while True:
-        async with pool.acquire() as connection:
-            known = await connection.fetchrow(
-                LOOK, batch.device, batch.tenant, batch.epoch, batch.id, multirange(batch.seq)
-            )
-            if known is None:
-                return Outcome(Fate.UNREGISTERED)
-            if known["sha"] is not None:
-                same = known["sha"] == batch.sha
-                return Outcome(Fate.DUPLICATE, duplicate=batch.n) if same else Outcome(Fate.FORK)
-            async with connection.transaction():
+        with contextlib.suppress(_Overtaken):
+            async with pool.acquire() as connection:
+                known = await connection.fetchrow(
+                    LOOK, batch.device, batch.tenant, batch.epoch, batch.id, multirange(batch.seq)
+                )
+                if known is None:
+                    return Outcome(Fate.UNREGISTERED)
+                if known["sha"] is not None:
+                    same = known["sha"] == batch.sha
+                    return Outcome(Fate.DUPLICATE, duplicate=batch.n) if same else Outcome(Fate.FORK)
                 if known["ordinal"] is None:
                     await connection.execute(SEE_EPOCH, batch.device, batch.epoch, batch.received)
-                elif await _record(connection, batch):
-                    await _keep(connection, batch, known["store"], known["ordinal"])
-                    covered = int(known["covered"])
-                    return Outcome(Fate.COMMITTED, new=batch.n - covered, duplicate=covered)
-        # The epoch is known now, or another worker was faster: look again.
+                    continue
+                async with connection.transaction():
+                    await _write(connection, batch, known["store"], known["ordinal"])
+                covered = int(known["covered"])
+                return Outcome(Fate.COMMITTED, new=batch.n - covered, duplicate=covered)
 
 
-async def _record(connection: Connection, batch: Batch) -> bool:
-    return bool(
-        await connection.fetchval(
-            RECORD,
-            *(batch.device, batch.id, batch.sha, batch.epoch, batch.lane, batch.schema, batch.n, batch.length),
-            *(batch.received, multirange((*batch.seq, *batch.void))),
-        )
-    )
-
-
-async def _keep(connection: Connection, batch: Batch, shop: int, ordinal: int) -> None:
+async def _write(connection: Connection, batch: Batch, shop: int, ordinal: int) -> None:
+    """Rows first, the device's coverage last: its lock is what two batches of a device would wait for."""
     if batch.rows:
         await connection.copy_records_to_table("staged", records=_by_key(batch.rows))
         await connection.execute(KEEP_ROWS, shop, batch.device, ordinal)
@@ -165,8 +161,20 @@ async def _keep(connection: Connection, batch: Batch, shop: int, ordinal: int) -
                 for number, e in sorted(batch.entries, key=lambda entry: (entry[1].sensor, entry[1].start))
             ],
         )
+    if not await _record(connection, batch):
+        raise _Overtaken
     if batch.raw is not None:
         await connection.execute(KEEP_RAW, batch.device, batch.id, batch.schema, batch.raw)
+
+
+async def _record(connection: Connection, batch: Batch) -> bool:
+    return bool(
+        await connection.fetchval(
+            RECORD,
+            *(batch.device, batch.id, batch.sha, batch.epoch, batch.lane, batch.schema, batch.n, batch.length),
+            *(batch.received, multirange((*batch.seq, *batch.void))),
+        )
+    )
 
 
 def _by_key(rows: Sequence[Numbered]) -> list[tuple[object, ...]]:

@@ -55,7 +55,7 @@ async def _keep(_connection: Any) -> None:  # noqa: ANN401 - as above
 
 
 @asynccontextmanager
-async def open_pool(url: str, size: int = 6) -> AsyncIterator[Pool]:
+async def open_pool(url: str, size: int = 10) -> AsyncIterator[Pool]:
     """Connections that are made when first needed, and made again after the database was away."""
     pool = asyncpg.create_pool(
         url, min_size=0, max_size=size, init=_prepare, reset=_keep, command_timeout=STATEMENT_WITHIN, timeout=10

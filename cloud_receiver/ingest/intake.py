@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-WORKERS = 2  # a lane: one reads while the other waits for COMMIT
+WORKERS = (
+    4  # a lane: some read while others wait for PostgreSQL (measured: 2 give 66 k rows/s, 3 96 k, 4 106 k, raw 110 k)
+)
 ANSWERS = 100  # on their way at once; beyond that deciding waits
 ANSWER_EXPIRES = 300  # s; a device that is away asks again anyway
 LONGEST_REASON = 500  # characters

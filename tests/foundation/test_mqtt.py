@@ -6,62 +6,23 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
+import signal
 import subprocess
-import time
 from dataclasses import replace
 
 import pytest
 
+from agent.foundation.dial import TlsSettings
 from agent.foundation.mqtt import NO_SUBSCRIBERS, Link, LinkDown, LinkSettings, Message
-
-
-class Broker:
-    """A Mosquitto of our own on a port of the loopback, killed and started again at will."""
-
-    def __init__(self, folder) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.settings = folder / "mosquitto.conf"
-        self.settings.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
-        self.process = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(self.settings)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
-                return
-            assert self.process.poll() is None, "mosquitto did not start"
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
+from tests.receiver.mosquitto import Mosquitto
 
 
 @pytest.fixture
-def broker(tmp_path, require):
-    require("mosquitto")
-    made = Broker(tmp_path)
+def broker(tmp_path):
+    made = Mosquitto(tmp_path)
     made.start()
     yield made
     made.kill()
-
-
-@pytest.fixture
-def require():
-    def check(program):
-        if not (shutil.which(program) or shutil.which(program, path="/usr/sbin")):
-            if os.environ.get("FOOTFALL_REQUIRE_ALL"):
-                pytest.fail(f"{program} is missing")
-            pytest.skip(f"{program} is missing")
-
-    return check
 
 
 @pytest.fixture(params=[5, 4], ids=["mqtt5", "mqtt311"])
@@ -122,7 +83,7 @@ async def test_nobody_there_is_told(settings):
 async def test_a_killed_broker_fails_what_is_pending_and_the_link_mends(settings, broker):
     """Broken: LinkDown for the pending and the next publish. Mended: up again, the subscription works."""
     async with Probe(settings, "a") as probe:
-        broker.process.send_signal(19)  # SIGSTOP: takes bytes, answers nothing
+        broker.signal(signal.SIGSTOP)  # takes bytes, answers nothing
         pending = asyncio.create_task(probe.link.publish(Message("a", b"lost")))
         await asyncio.sleep(0)
         broker.kill()
@@ -143,17 +104,16 @@ async def test_a_killed_broker_fails_what_is_pending_and_the_link_mends(settings
 async def test_a_silent_broker_is_noticed_within_one_and_a_half_keepalives(settings, broker):
     """A link that died without a word ends by itself."""
     async with Probe(replace(settings, keepalive=2)) as probe:
-        broker.process.send_signal(19)
+        broker.signal(signal.SIGSTOP)
         reason = await probe.events.get()
-        broker.process.send_signal(18)
+        broker.signal(signal.SIGCONT)
 
     assert reason.startswith("nothing heard for")
 
 
-async def test_the_window_holds_back_what_is_not_acknowledged(settings):
+async def test_the_window_holds_back_what_is_not_acknowledged(broker):
     """A broker does not deliver more than the Receive Maximum of unacknowledged messages."""
-    if settings.version != 5:
-        pytest.skip("the Receive Maximum is MQTT 5's")
+    settings = LinkSettings("127.0.0.1", broker.port, "one")
     narrow = replace(settings, client_id="narrow", receive_maximum=2)
     async with Probe(settings) as sender, Probe(narrow, "a", manual_ack=True) as probe:
         for number in range(4):
@@ -196,7 +156,7 @@ async def test_an_exception_in_a_callback_ends_the_run(settings):
 
 async def test_nobody_at_the_address_is_told_and_tried_again(tmp_path):
     """A refused connection is a reason, then another attempt; the broker that comes up is found."""
-    broker = Broker(tmp_path)
+    broker = Mosquitto(tmp_path)
     events: asyncio.Queue = asyncio.Queue()
     link = Link(
         LinkSettings("127.0.0.1", broker.port, "one", reconnect_first=0.05, reconnect_cap=0.2),
@@ -226,3 +186,47 @@ async def test_large_messages_and_many_at_once(settings):
 
     assert set(codes) == {0}
     assert len(got[-1].payload) == 200_000
+
+
+@pytest.fixture
+def certified(tmp_path):
+    """A broker that speaks TLS only, with a certificate for 127.0.0.1 that signs itself."""
+    if not shutil.which("openssl"):
+        (pytest.fail if os.environ.get("FOOTFALL_REQUIRE_ALL") else pytest.skip)("openssl is missing")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    key.chmod(0o644)
+    made = Mosquitto(tmp_path, f"certfile {certificate}\nkeyfile {key}\nuser root")
+    made.start()
+    yield made, certificate
+    made.kill()
+
+
+async def test_tls_carries_small_and_large_messages(certified):
+    """Nothing that TLS holds decrypted is left lying: a burst and a large message arrive without another byte."""
+    broker, certificate = certified
+    settings = LinkSettings("127.0.0.1", broker.port, "one", tls=TlsSettings(certificate))
+    async with Probe(settings, "a") as probe:
+        sent = [b"%d" % n for n in range(200)] + [bytes(300_000)]
+        await asyncio.gather(*(probe.link.publish(Message("a", payload)) for payload in sent))
+        assert [(await probe.messages.get()).payload for _ in sent] == sent
+
+
+async def test_a_certificate_of_nobody_we_trust_is_refused(certified):
+    """The system's authorities do not know this broker; the link says so and does not come up."""
+    broker, _ = certified
+    events: asyncio.Queue = asyncio.Queue()
+    link = Link(LinkSettings("127.0.0.1", broker.port, "one", tls=TlsSettings()), on_down=events.put_nowait)
+    task = asyncio.create_task(link.run())
+    assert "certificate verify failed" in await events.get()
+    assert not link.is_up
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

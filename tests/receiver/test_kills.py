@@ -121,11 +121,12 @@ async def test_a_deadlock_is_tried_again(hq, device):
     await connection.execute("SET deadlock_timeout = '60s'")  # the receiver's patience (1 s) ends first
     transaction = connection.transaction()
     await transaction.start()
-    await connection.execute("LOCK TABLE observations IN SHARE ROW EXCLUSIVE MODE")
-    await device.publish("batch", device.batch([(2, 2)], [row(2.0)]))
-    await until_somebody_waits(connection)
-    # The receiver holds its coverage and waits for the table; who has the table and wants the coverage closes the ring.
     await connection.execute("SELECT 1 FROM coverage WHERE device = $1 FOR UPDATE", device.branch.device)
+    await device.publish("batch", device.batch([(2, 2)], [row(2.0)]))
+    while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        pass
+    # The receiver holds rows and waits for its coverage; who has the coverage and wants the rows closes the ring.
+    await connection.execute("LOCK TABLE observations IN SHARE ROW EXCLUSIVE MODE")
     await transaction.rollback()
     await connection.close()
 
