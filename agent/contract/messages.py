@@ -1,15 +1,31 @@
-"""The small messages beside the batches: birth, state, answers, hello, health. Plain JSON, one model each."""
+"""The small messages beside the batches: birth, state, answers, hello, health, commands, configuration.
+
+Plain JSON, one model each.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+import hashlib
+import json
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from agent.contract.times import parse_rfc3339
 from agent.contract.wire import Name, Span, WireError, parse_json
 
 MAX_MESSAGE = 64 * 1024
 M = TypeVar("M", bound="Message")
+
+
+def _moment(text: str) -> str:
+    parse_rfc3339(text)
+    return text
+
+
+Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_moment)]  # RFC 3339 with its zone
+Correlation = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Message(BaseModel):
@@ -113,6 +129,126 @@ class Health(Message):
     sensors: list[SensorHealth]
     kernels: str
     rss_mb: float
+    # Cumulative and kept through restarts, but for bytes_sent, which begins anew with `boot`: HQ compares them daily.
+    bytes_sent: int = 0  # payload bytes handed to the broker since this boot, resends included
+    dead_letters: int = 0  # batches HQ rejected, ever
+    last_number: int = 0  # the highest number of `epoch`; HQ's coverage of it should reach there
+
+
+class Live(Message):
+    """Retained at `live/{zone}` (`store` for the whole store), QoS 0: what is there now; null where it is not known.
+
+    It may be lost and is never counted from: `batch` and `backlog` carry the truth.
+    """
+
+    ts: Moment
+    occupancy: float | None = None  # persons present
+    queue: float | None = None  # persons waiting
+    flow: float | None = None  # persons entering a minute
+
+
+# ---- commands: cmd/{verb}, each answered on reply
+
+
+class Command(Message):
+    """What HQ asks of one device. `id` is used once: a second command with it is refused, as is one that expired."""
+
+    id: Correlation
+    device: Name
+    expires: Moment
+
+
+class BackfillCommand(Command):
+    """Read a sensor's own memory of [start, end) again."""
+
+    verb: Literal["backfill"] = "backfill"
+    sensor: Name
+    start: Annotated[Moment, Field(alias="from")]
+    end: Annotated[Moment, Field(alias="to")]
+
+
+class ResendCommand(Command):
+    """Send the numbers first…last of an epoch again, as far as the device still has them; else they are told void.
+
+    HQ forgets their coverage and the ids of their batches first, or the device's new batches look like a fork.
+    """
+
+    verb: Literal["resend"] = "resend"
+    epoch: Name
+    first: Annotated[int, Field(ge=1, lt=2**62)]
+    last: Annotated[int, Field(ge=1, lt=2**62)]
+
+
+class RebirthCommand(Command):
+    """Say birth again; HQ answers it with hello."""
+
+    verb: Literal["rebirth"] = "rebirth"
+
+
+class DiagnoseCommand(Command):
+    """Health, settings without secrets, and the last log lines."""
+
+    verb: Literal["diagnose"] = "diagnose"
+    lines: Annotated[int, Field(ge=0, le=200)] = 100
+
+
+class AcknowledgeCommand(Command):
+    """Somebody at HQ has taken on an alert."""
+
+    verb: Literal["acknowledge"] = "acknowledge"
+    alert: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    by: Annotated[str, StringConstraints(max_length=128)] = ""
+
+
+COMMANDS: dict[str, type[Command]] = {
+    "backfill": BackfillCommand,
+    "resend": ResendCommand,
+    "rebirth": RebirthCommand,
+    "diagnose": DiagnoseCommand,
+    "acknowledge": AcknowledgeCommand,
+}  # the closed list of verbs
+
+
+class Reply(Message):
+    """What became of a command; `id` is the command's, empty where that could not be read."""
+
+    id: str
+    verb: str
+    st: Literal["done", "refused"]
+    why: str | None = None
+    at: str
+    result: dict[str, Any] | None = None
+
+
+# ---- configuration: config/desired and config/reported, both retained
+
+
+class Desired(Message):
+    """The configuration HQ wants. Versions only grow; `doc` holds tables of the agent's file, never a secret.
+
+    `doc` is {"settings": {table: {…}, "sensor": […]}, "layout": {…}}, both parts optional; a table that is absent stays
+    as the device has it.
+    """
+
+    version: Annotated[int, Field(ge=1, lt=2**53)]
+    sha256: Sha256
+    doc: dict[str, Any]
+
+
+class Reported(Message):
+    """What became of it: `trying` for five minutes, then `running`, or `reverted` where contact broke."""
+
+    version: int
+    sha256: str
+    state: Literal["running", "trying", "refused", "reverted"]
+    why: str | None = None
+    at: str
+
+
+def document_sha(doc: dict[str, Any]) -> str:
+    """The SHA-256 that names a configuration: of its JSON with sorted keys, no spaces and no escapes, as UTF-8."""
+    text = json.dumps(doc, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_message(model: type[M], payload: bytes) -> M:
