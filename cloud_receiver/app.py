@@ -57,6 +57,7 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
         tasks = {**lanes.tasks, "ready": _ready(lanes, url, ready_file), "watchdog": _watchdog(pool)}
         if server:
             tasks["database"] = server.watch()
+        notify(READY)
         parts.callback(notify, STOPPING)
         await run_until_stopped(tasks, stop)
     log.info("receiver_stopped")
@@ -70,10 +71,15 @@ async def database(configuration: Configuration) -> AsyncIterator[Pool]:
         if not url:
             server = Server(configuration.data_dir)
             url = server.url
-            if await server.start():
-                parts.push_async_callback(server.stop)
+            parts.push_async_callback(_stop_own, server)
+            await server.start()
         await migrate(url)
         yield await parts.enter_async_context(open_pool(url))
+
+
+async def _stop_own(server: Server) -> None:
+    if not server.adopted:
+        await server.stop()
 
 
 def _broker(configuration: Configuration, password: str) -> LinkSettings:
@@ -94,9 +100,8 @@ def _broker(configuration: Configuration, password: str) -> LinkSettings:
 
 
 async def _ready(lanes: Lanes, url: str, ready_file: Path | None) -> None:
-    """Tell systemd, and whoever waits for the file, once both lanes are subscribed."""
+    """Tell whoever waits for the file once both lanes are subscribed; systemd does not wait for a broker."""
     await lanes.subscribed.wait()
-    notify(READY)
     log.info("receiver_ready")
     if ready_file:
         beside = ready_file.with_name(f"{ready_file.name}.new")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 async def migrate(url: str) -> None:
     """Run what is missing. Safe to call from several workers at once."""
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # asyncpg reads the URL itself: SQLAlchemy would not understand what else it may say, such as sslmode.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
+    )
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)

@@ -74,6 +74,7 @@ class Server:
         self._bin = programs()
         self._user: str | None = UNPRIVILEGED if os.geteuid() == 0 else None
         self._child: asyncio.subprocess.Process | None = None
+        self.adopted = False  # whether somebody else had started it
         self._sockets = self._folder
         if len(os.fsencode(self._folder)) > LONGEST_SOCKET:
             name = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:12]
@@ -93,8 +94,8 @@ class Server:
             return None
         return pid if _is_postgres(pid) else None
 
-    async def start(self) -> bool:
-        """Have it answer: adopt the one that runs, else start it. Whether it was started by us.
+    async def start(self) -> None:
+        """Have it answer: adopt the one that runs, else start it.
 
         Raises:
             ServerError: it cannot run here.
@@ -102,11 +103,11 @@ class Server:
         self._prepare()
         if not (self._data / "PG_VERSION").exists():
             await self._create()
-        if self.pid and await self._answers():
+        self.adopted = self.pid is not None
+        if self.adopted and await self._answers():
             log.info("database_adopted", pid=self.pid)
-            return False
-        await self._until_up()
-        return True
+        else:
+            await self._until_up()
 
     async def watch(self) -> None:
         """Start it again whenever its postmaster is gone."""

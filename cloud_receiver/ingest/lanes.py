@@ -38,6 +38,7 @@ class Lanes:
         self.subscribed = asyncio.Event()
         self._presence = presence
         self._announce = asyncio.Event()
+        self._away: set[str] = set()
         self._fresh_intake = Intake(pool, clock, limits)
         self._backlog_intake = Intake(pool, clock, limits)
         # Random: two workers of one name do not throw each other off the broker.
@@ -51,7 +52,7 @@ class Lanes:
             subscriptions=_subscriptions(broker.version, presence.tenant, ("batch", "birth")),
             on_message=self._fresh_intake.take,
             on_up=lambda: self._up("fresh"),
-            on_down=lambda why: log.warning("lane_down", lane="fresh", why=why),
+            on_down=lambda why: self._down("fresh", why),
             manual_ack=True,
             farewell=lambda: presence.says("offline"),
         )
@@ -60,7 +61,7 @@ class Lanes:
             subscriptions=_subscriptions(broker.version, presence.tenant, ("backlog",)),
             on_message=self._backlog_intake.take,
             on_up=lambda: self._up("backlog"),
-            on_down=lambda why: log.warning("lane_down", lane="backlog", why=why),
+            on_down=lambda why: self._down("backlog", why),
             manual_ack=True,
         )
 
@@ -77,7 +78,13 @@ class Lanes:
 
     def _up(self, lane: str) -> None:
         log.info("lane_up", lane=lane)
+        self._away.discard(lane)
         self._announce.set()
+
+    def _down(self, lane: str, why: str) -> None:
+        """Said once when it goes; each further attempt that fails is no news."""
+        (log.debug if lane in self._away else log.warning)("lane_down", lane=lane, why=why)
+        self._away.add(lane)
 
     async def _say_online(self) -> None:
         """Say that HQ is there at each connection, once both lanes are: who hears it sends on both."""

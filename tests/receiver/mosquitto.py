@@ -34,11 +34,15 @@ def program() -> str:
     pytest.skip("mosquitto is missing")
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 class Mosquitto:
     def __init__(self, folder: Path, more: str = "") -> None:
         self._program = program()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._configuration = folder / f"mosquitto-{self.port}.conf"
         self._configuration.write_text(CONFIGURATION.format(port=self.port, more=more))
         self._process: subprocess.Popen | None = None

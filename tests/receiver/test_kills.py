@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 
 import asyncpg
 import psutil
 import pytest
 
-from tests.receiver.hq import START, Headquarters, row, rows
-from tests.receiver.mosquitto import Mosquitto
+from tests.receiver.hq import CHECKOUT, START, Headquarters, row, rows
+from tests.receiver.mosquitto import Mosquitto, free_port
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -171,6 +173,33 @@ async def test_a_clean_stop_says_so_and_leaves_no_process(alone):
         assert await asyncio.to_thread(hq.stop) == 0
         assert (await device.states.get())["st"] == "offline"
     assert living(hq.folder) == []
+
+
+@pytest.fixture
+def embedded(folder):
+    """The broker of a machine without Mosquitto, which speaks 3.1.1 only."""
+    pytest.importorskip("amqtt")
+    (folder / "embedded").mkdir()
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "tests.rig.embedded_broker", str(port)], cwd=CHECKOUT)
+    yield Headquarters(folder / "embedded", port, version=4)
+    process.terminate()
+    process.wait()
+
+
+async def test_the_embedded_broker_carries_both_lanes(embedded):
+    """A demo without Mosquitto keeps the same promises, sixty batches at once included."""
+    embedded.start()
+    try:
+        async with embedded.device() as device:
+            await device.online()
+            for number in range(1, 61):
+                payload = device.batch([(number, number)], [row(1.0, start=START + 60 * number)])
+                await device.publish("batch" if number % 2 else "backlog", payload)
+            assert {(await device.answer())["st"] for _ in range(60)} == {"committed"}
+            assert len(await device.rows()) == 60
+    finally:
+        assert await asyncio.to_thread(embedded.stop) == 0
 
 
 async def test_mqtt_311_flows_without_shared_subscriptions(alone):
