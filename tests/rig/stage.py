@@ -77,8 +77,9 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process is given: temporary files of theirs go with the folder too."""
-        return {"TMPDIR": str(self.path("tmp")), "PYTHONUNBUFFERED": "1"}
+        """What every process is given: temporary files and caches of theirs go with the folder too."""
+        temporary = str(self.path("tmp"))
+        return {"TMPDIR": temporary, "NUMBA_CACHE_DIR": temporary, "PYTHONUNBUFFERED": "1"}
 
     def clock(self, real: float) -> Clock:
         """The store's clock, which shows the plan's beginning at this real moment."""
