@@ -8,7 +8,7 @@ import numpy as np
 
 from agent.contract.layout import Layout, valid_at
 from agent.contract.observation import Origin
-from agent.contract.times import MINUTE, store_day
+from agent.contract.times import HOUR, MINUTE, store_day
 from agent.metrics.catalog import CATALOG, Minutes, doors
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from agent.buffer.buffer import Buffer
     from agent.contract.observation import Observation
     from agent.foundation.clock import Clock
-
-QUARTER = 15  # minutes of one bar of the sparkline
 
 
 class Cycle:
@@ -103,18 +101,21 @@ class Cycle:
         entered, left = doors(only, self._counts, length)
         return int(np.nansum(entered)), int(np.nansum(left))
 
-    def quarters(self, sensor: str) -> tuple[float | None, ...]:
-        """A sensor's crossings of all lines today, a value a quarter of an hour, None where it told nothing."""
-        lines = [
-            told for (name, place, _), told in self._minutes.items() if name == sensor and place.startswith("line")
+    def hours(self, sensor: str) -> tuple[float | None, ...]:
+        """How many crossed a sensor's lines in each hour of today, None for an hour of which it told nothing.
+
+        Where the layout gives it no lines, how many entered its regions.
+        """
+        own = next((one for one in self.layout.sensor if one.id == sensor), None)
+        kind = "line" if own is None or own.line or not own.region else "region"
+        told = [
+            counts for (name, place, _), counts in self._counts.items() if name == sensor and place.startswith(kind)
         ]
-        if not lines:
+        if not told:
             return ()
-        upto = self._now_index(lines[0].size) + 1
-        minutes = np.vstack(lines)[:, :upto]
-        told = np.logical_not(np.isnan(minutes).all(axis=0))
-        sums = np.nansum(minutes, axis=0)
+        minutes = np.vstack(told)[:, : self._now_index(told[0].size) + 1]
+        per_hour = HOUR // MINUTE
         return tuple(
-            float(sums[at : at + QUARTER].sum()) if np.any(told[at : at + QUARTER]) else None
-            for at in range(0, upto, QUARTER)
+            float(np.nansum(hour)) if not np.isnan(hour).all() else None
+            for hour in (minutes[:, at : at + per_hour] for at in range(0, minutes.shape[1], per_hour))
         )

@@ -128,7 +128,7 @@ class Report:
             trouble=condition.trouble,
             entered=counted[0] if counted else None,
             left=counted[1] if counted else None,
-            today=cycle.quarters(poller.sensor),
+            today=cycle.hours(poller.sensor),
             backfill_done=progress.done,
             backfill_total=progress.total,
         )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.contract.times import MINUTE
+from agent.contract.times import HOUR
 from agent.web.phrases import number, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-QUARTER = 15 * MINUTE
-QUARTERS = 96  # of a day; the two days of the year with 92 and 100 show as they are
-STEP = 4  # units a quarter, of which the bar takes 3
+HOURS = 24  # of a day; the two days of the year with 23 and 25 show as they are
+STEP = 16  # units an hour, of which the bar takes 12
 HEIGHT = 36
 FOOT = 1.5  # of a measured zero
 
@@ -29,15 +28,15 @@ class Sparkline(NamedTuple):
 
 
 def sparkline(today: Sequence[float | None], since: float, zone: ZoneInfo) -> Sparkline:
-    """The day that began at `since`, a bar for each quarter of an hour that was told."""
+    """The day that began at `since`, a bar for each hour that was told."""
     highest = max((value for value in today if value is not None), default=0.0)
     bars = "".join(
-        f"M{index * STEP + 2} {HEIGHT}v-{FOOT + (HEIGHT - FOOT) * max(0.0, value) / max(1.0, highest):.4g}"
+        f"M{index * STEP + STEP // 2} {HEIGHT}v-{FOOT + (HEIGHT - FOOT) * max(0.0, value) / max(1.0, highest):.4g}"
         for index, value in enumerate(today)
         if value is not None
     )
     gaps = "".join(f"M{start * STEP} {HEIGHT - 1}H{end * STEP}" for start, end in _gaps(today))
-    return Sparkline(max(QUARTERS, len(today)) * STEP, bars, gaps, _words(today, highest, since, zone))
+    return Sparkline(max(HOURS, len(today)) * STEP, bars, gaps, _words(today, highest, since, zone))
 
 
 def _gaps(today: Sequence[float | None]) -> list[tuple[int, int]]:
@@ -54,9 +53,9 @@ def _words(today: Sequence[float | None], highest: float, since: float, zone: Zo
     told = [value for value in today if value is not None]
     if not told:
         return "Nothing counted yet today"
-    busiest = since + today.index(highest) * QUARTER
-    begin, end = (datetime.fromtimestamp(moment, zone).strftime("%H:%M") for moment in (busiest, busiest + QUARTER))
+    busiest = since + today.index(highest) * HOUR
+    begin, end = (datetime.fromtimestamp(moment, zone).strftime("%H:%M") for moment in (busiest, busiest + HOUR))
     most = f"most, {number(highest)}, from {begin} to {end}" if highest else "nobody so far"
     missing = len(today) - len(told)
-    gap = f"; no numbers for {stretch(missing * QUARTER)}" if missing else ""
-    return f"Crossings today by quarter of an hour: {most}{gap}"
+    gap = f"; no numbers for {stretch(missing * HOUR)}" if missing else ""
+    return f"Today by the hour: {most}{gap}"

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 class SensorView(NamedTuple):
     """One sensor. `entered` and `left` are today's persons over its entrance lines, None where it has none.
 
-    `today` is today's crossings a quarter of an hour, oldest first, None for a quarter in which it told nothing.
+    `today` is how many crossed its lines (or entered its regions, where it has no lines) in each hour of today, oldest
+    first, None for an hour of which it told nothing.
     `trouble` is the ledger's word for what `problem` says: "no answer", "credentials refused", "answer not understood".
     """
 

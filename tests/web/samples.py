@@ -15,9 +15,9 @@ NAMES = ("Main door, left", "Main door, right", "Car park", "Fitting rooms")
 
 
 def day(seed: int, *, gap: range = range(0)) -> tuple[float | None, ...]:
-    """A shop's day until NOW, in quarters of an hour."""
-    quarters = int((NOW - SINCE) // 900) + 1
-    shape = (max(0.0, math.sin((i - 20) / 40 * math.pi)) * (30 + 7 * seed) for i in range(quarters))
+    """A shop's day until NOW, in hours."""
+    hours = int((NOW - SINCE) // 3600) + 1
+    shape = (max(0.0, math.sin((i - 5) / 10 * math.pi)) * (120 + 28 * seed) for i in range(hours))
     return tuple(None if i in gap else float(round(v + (i * seed * 7) % 5)) for i, v in enumerate(shape))
 
 
@@ -100,7 +100,7 @@ SILENT = sensor(
     last_answer=NOW - 3 * 3600 - 130,
     problem="no complete answer within 10 seconds",
     trouble="no answer",
-    today=day(3, gap=range(34, 50)),
+    today=day(3, gap=range(8, 12)),
 )
 REFUSED = sensor(
     1, up=False, last_answer=None, problem="it does not accept the user name and password", today=()

@@ -15,7 +15,7 @@ from agent.web import page
 from tests.web.samples import CUT, NAMES, SILENT, STATES, health, sensor, tally, view
 from tests.web.shop_window import Read, window
 
-MANY = tuple(sensor(i, id=f"cam-{i}", name=f"{NAMES[i % 4]} {i}", today=(17.0, 211.0) * 48) for i in range(16))
+MANY = tuple(sensor(i, id=f"cam-{i}", name=f"{NAMES[i % 4]} {i}", today=(17.0, 211.0) * 12) for i in range(16))
 CAP = 60_000  # bytes of the whole page, uncompressed
 
 

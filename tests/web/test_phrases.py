@@ -89,19 +89,19 @@ def test_a_gap_is_drawn_as_a_gap():
     """No bar stands where nothing was told, and a zero has a foot."""
     drawn = sparkline((5.0, None, None, 0.0, None), SINCE, LISBON)
 
-    assert drawn.bars == "M2 36v-36M14 36v-1.5"
-    assert drawn.gaps == "M4 35H12M16 35H20"
-    assert drawn.words == "Crossings today by quarter of an hour: most, 5, from 04:00 to 04:15; no numbers for 45 min"
+    assert drawn.bars == "M8 36v-36M56 36v-1.5"
+    assert drawn.gaps == "M16 35H48M64 35H80"
+    assert drawn.words == "Today by the hour: most, 5, from 04:00 to 05:00; no numbers for 3 h"
 
 
 def test_a_day_without_numbers_says_so():
     """Nothing is not a flat line."""
     assert sparkline((), SINCE, LISBON).words == "Nothing counted yet today"
     assert sparkline((None, None), SINCE, LISBON).bars == ""
-    assert sparkline((0.0,), SINCE, LISBON).words == "Crossings today by quarter of an hour: nobody so far"
+    assert sparkline((0.0,), SINCE, LISBON).words == "Today by the hour: nobody so far"
 
 
 def test_the_longest_day_fits():
-    """A hundred quarters at the end of summer time."""
-    assert sparkline((1.0,) * 100, SINCE, LISBON).width == 400
+    """Twenty-five hours at the end of summer time."""
+    assert sparkline((1.0,) * 25, SINCE, LISBON).width == 400
     assert sparkline(day(1), SINCE, LISBON).width == 384
