@@ -33,6 +33,7 @@ def choose(file: Path) -> tuple[Configuration, str]:
             raise
         try:
             settings, layout = load(kept / SETTINGS, Settings), load(kept / LAYOUT, Layout)
+            Configuration(kept / SETTINGS, settings, layout).check_line()
         except ConfigurationError:
             raise wrong from None
         # Its other files are still named from the original's folder.

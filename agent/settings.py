@@ -18,7 +18,9 @@ from agent.contract.layout import Layout
 from agent.contract.topics import HQ
 from agent.contract.wire import Name
 from agent.drivers.reading.brands import brands
+from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
+from agent.foundation.trust import is_loopback
 
 WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
 
@@ -239,6 +241,21 @@ class Configuration(NamedTuple):
         if wrong:
             raise ConfigurationError("\n".join(wrong))
 
+    def check_line(self) -> None:
+        """Whether what leaves this machine is encrypted.
+
+        Raises:
+            ConfigurationError: the broker is on another machine, and there is neither ca_file nor an enrolment.
+        """
+        mqtt = self.settings.mqtt
+        if mqtt.ca_file or is_loopback(mqtt.host) or self.identity_path.is_dir():
+            return
+        at = lines_of(self.file.read_text(encoding="utf-8-sig")).get(("mqtt", "host"), 1)
+        raise ConfigurationError(
+            f"{self.file}:{at}: mqtt.host: {mqtt.host} is another machine, so the line needs TLS — enrol this device"
+            " (footfall-agent enrol URL --code CODE), or set ca_file to the authority of the broker's certificate"
+        )
+
     def zone_of(self, sensor: Sensor) -> ZoneInfo:
         """The time zone of a sensor's clock."""
         return ZoneInfo(sensor.zone) if sensor.zone else self.layout.zone_info
@@ -256,6 +273,11 @@ class Configuration(NamedTuple):
         """The socket on which the running agent answers its command line."""
         given = self._of_unit("RUNTIME_DIRECTORY", "/run/footfall")
         return given / "agent.sock" if given else self.buffer_path.with_suffix(".sock")
+
+    @property
+    def identity_path(self) -> Path:
+        """The folder of the key and certificate that enrolment brought; its settings in [mqtt] go before it."""
+        return self.buffer_path.with_suffix(".identity")
 
     def _of_unit(self, variable: str, usual: str) -> Path | None:
         """The unit's directory: systemd tells the service; whoever else reads the unit's configuration must know it."""
@@ -281,5 +303,6 @@ def read_configuration(file: Path, *, with_files: bool = False) -> Configuration
             " regions mean must be said there"
         )
     if with_files:
+        found.check_line()
         found.check_files()
     return found

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from agent.contract.messages import Credit
 from agent.contract.wire import Name
 from agent.foundation.toml import ConfigurationError, load
+from agent.foundation.trust import is_loopback
 
 MAX_SECRET = 4096  # bytes of a password file
 
@@ -67,6 +68,11 @@ class Mqtt(Table):
             raise ValueError("cert_file and key_file come together")
         if self.cert_file and not self.ca_file:
             raise ValueError("cert_file without ca_file: say which authority the broker's own certificate is from")
+        if not self.ca_file and not is_loopback(self.host):
+            raise ValueError(
+                f"{self.host} is another machine, so the line needs TLS: set ca_file to the authority of the broker's"
+                ' certificate ("footfall-receiver broker-config" makes one), and port 8883'
+            )
         return self
 
 

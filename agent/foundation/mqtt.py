@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.foundation.dial import TlsSettings, dial
+from agent.foundation.dial import TlsSettings, dial, trouble
 
 if TYPE_CHECKING:
     import socket
@@ -127,6 +127,7 @@ class _Connection:
 
     def __init__(self, link: Link, sock: socket.socket) -> None:
         self._link = link
+        self._sock = sock
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, asyncio.Future[int]] = {}
         self._window = asyncio.Semaphore(WINDOW)
@@ -190,6 +191,7 @@ class _Connection:
         self._client.drop()
         if self.ended.done():
             return
+        reason = trouble(self._sock, self._link.settings.tls, self._link.settings.host) or reason
         if problem:
             self.ended.set_exception(problem)
             self.ended.exception()  # seen: `up` below may be the one that is awaited

@@ -74,6 +74,7 @@ def _line_links(view: StoreView) -> tuple[Link, Link]:
     broker, word = {
         Line.NO_BROKER: (Level.BAD, "Not reached"),
         Line.REFUSED: (Level.BAD, "Refuses us"),
+        Line.CLOCK: (Level.BAD, "Clock differs"),
         Line.CONNECTING: (Level.WAIT, "Connecting"),
     }.get(how, (Level.GOOD, "Connected"))
     if view.uplink.broker:

@@ -20,6 +20,7 @@ STALE = 300.0  # no poll ends for so long: whatever a sensor last said, it does 
 
 REFUSED, GARBLED = "credentials refused", "answer not understood"
 BROKER_REFUSES = "broker: refused:"  # how the link words a CONNACK that says no
+CLOCK_IS_WRONG = "this device's clock"  # how a failed TLS handshake is worded where time is the likely cause
 
 
 class Level(StrEnum):
@@ -58,11 +59,12 @@ class Line(StrEnum):
     CONNECTING = "connecting"
     NO_BROKER = "no broker"
     REFUSED = "refused"
+    CLOCK = "clock"
     HQ_SILENT = "hq silent"
 
 
 COUNTING = (Standing.ANSWERS, Standing.PARTLY)
-CUT = (Line.NO_BROKER, Line.REFUSED, Line.HQ_SILENT)
+CUT = (Line.NO_BROKER, Line.REFUSED, Line.CLOCK, Line.HQ_SILENT)
 
 
 def standing(view: StoreView, sensor: SensorView) -> Standing:
@@ -79,6 +81,8 @@ def line(view: StoreView) -> Line:
     uplink = view.uplink
     quiet = real(view, max(uplink.last_answer or 0.0, view.started))
     if not uplink.broker:
+        if CLOCK_IS_WRONG in uplink.problem:
+            return Line.CLOCK
         if BROKER_REFUSES in uplink.problem:
             return Line.REFUSED
         return Line.CONNECTING if real(view, view.started) <= FIRST_CONTACT else Line.NO_BROKER

@@ -223,6 +223,14 @@ UPLINK = {
             " needs repair."
         ),
     ),
+    Line.CLOCK: (
+        "This device's clock may be wrong",
+        (
+            "Nothing can be sent while its time and that of headquarters' certificate do not fit. Compare the time on"
+            " this page with your phone. Where it differs, restart the device with its network cable in, so that it"
+            " asks for the time. Where it is right, tell headquarters that the broker's certificate has expired."
+        ),
+    ),
     Line.HQ_SILENT: (
         "Headquarters does not answer",
         (

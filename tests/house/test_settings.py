@@ -107,6 +107,24 @@ def test_headquarters_branch_is_no_store(folder):
     assert "store.id: " in refused(folder, 'id = "lisboa-01" ', 'id = "_hq" ')
 
 
+def test_a_line_that_leaves_the_machine_has_tls(folder):
+    """Without authority and without enrolment the configuration is wrong, and what to do is said."""
+    path = folder / "agent.toml"
+    plain = path.read_text().replace('ca_file = "ca.crt"', "").replace('cert_file = "device.crt"', "")
+    path.write_text(plain.replace('key_file = "device.key"', "").replace('# path = ""  ', 'path = "buffer.db"'))
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(path, with_files=True)
+    assert re.search(r"agent\.toml:1\d: mqtt\.host: mqtt\.example\.com is another machine.*TLS", str(caught.value))
+    assert "footfall-agent enrol URL --code CODE" in str(caught.value)
+
+    path.write_text(path.read_text().replace("mqtt.example.com", "127.0.0.1"))
+    assert read_configuration(path, with_files=True)
+    path.write_text(path.read_text().replace("127.0.0.1", "mqtt.example.com"))
+    (folder / "buffer.identity").mkdir()
+    assert read_configuration(path, with_files=True)
+
+
 def test_every_missing_file_is_named_at_once(folder):
     """One run of check tells all that is missing."""
     (folder / "door-1.password").unlink()

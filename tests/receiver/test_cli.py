@@ -27,6 +27,7 @@ def test_the_sample_loads():
         ('[receiver]\ntenant="a"\n[mqtt]\nhost="x"\n[database]\nurl="mysql://x"\n', "postgresql://"),
         ('[receiver]\ntenant="a"\n[mqtt]\nhost="x"\n[database]\nurl="postgresql://x"\ndata_dir="y"\n', "exclude"),
         ('[receiver]\ntenant="a"\n[mqtt]\nhost="x"\ncert_file="c"\n', "come together"),
+        ('[receiver]\ntenant="a"\n[mqtt]\nhost="x"\n', "3: mqtt: x is another machine.* needs TLS: set ca_file"),
     ],
 )
 def test_a_wrong_configuration_names_line_and_key(tmp_path, text, says):
