@@ -37,7 +37,10 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="another store day; the same seed gives the same shoppers")
     parser.add_argument("--keep", action="store_true", help="leave configurations, databases and logs, and say where")
     parser.add_argument("--unsafe-delete-on-puback", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    if chosen.json and not chosen.json.absolute().parent.is_dir():
+        parser.error(f"--json: {chosen.json.parent} is no folder")
+    return chosen
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -83,6 +83,7 @@ class Screen:
         drawn = io.StringIO()
         segno.make(url, error="l").terminal(drawn, border=2, compact=True)
         self.console.file.write(drawn.getvalue())
+        self.say("  as the label in a store would show it; the demo's page answers on this machine alone", "dim")
 
     def table(self, found: Reconciliation, more: dict[str, str]) -> None:
         """The reconciliation, which is what the demo is for."""

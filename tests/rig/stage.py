@@ -79,7 +79,10 @@ class Stage:
     def environment(self) -> dict[str, str]:
         """What every process is given: temporary files and caches of theirs go with the folder too."""
         temporary = str(self.path("tmp"))
-        return {"TMPDIR": temporary, "NUMBA_CACHE_DIR": temporary, "PYTHONUNBUFFERED": "1"}
+        found = {"TMPDIR": temporary, "PYTHONUNBUFFERED": "1"}
+        if not os.access(CHECKOUT / "agent/kernels", os.W_OK):  # else compiled kernels are kept beside their source
+            found["NUMBA_CACHE_DIR"] = temporary
+        return found
 
     def clock(self, real: float) -> Clock:
         """The store's clock, which shows the plan's beginning at this real moment."""
