@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agent.buffer import outbox, room
 from agent.buffer.append import Appender, append_entry
+from agent.buffer.greeting import Greeting, unsend
 from agent.buffer.numbers import Numbers
 from agent.buffer.opening import open_database
 from agent.buffer.outbox import FRESH_FOR, Cutter, Frozen, observation_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from agent.contract.messages import Answer
     from agent.contract.observation import LedgerEntry, Observation
+    from agent.contract.ranges import Ranges
     from agent.foundation.clock import Clock
     from agent.foundation.sqlite import Database
 
@@ -64,6 +66,7 @@ class Buffer:
         self._numbers = Numbers(connection)
         self._appender = Appender(connection)
         self._cutter = Cutter(connection, clock.now())
+        self._greeting = Greeting(connection, self._numbers)
         self._recent: deque[tuple[float, int]] = deque()  # (when, next number): where the fresh numbers begin
         self._prune_at = 0.0
         self.appended = asyncio.Event()
@@ -77,6 +80,7 @@ class Buffer:
         def begin(connection: sqlite3.Connection) -> Buffer:
             made = cls(database, connection, clock, cap_bytes)
             made._numbers.boot += 1
+            made._greeting.note_start(connection)
             made._numbers.save(connection)
             return made
 
@@ -169,11 +173,27 @@ class Buffer:
         """Apply HQ's final answer to a batch; False where it fits nothing in the outbox."""
         return await self._change(lambda connection: outbox.settle(connection, self._numbers, answer, answer.at))
 
-    async def compare(self, covered: Sequence[tuple[int, int]]) -> str:
-        """Bring the numbers in line with HQ's coverage of this epoch; see `outbox.compare`."""
-        found = await self._change(lambda connection: outbox.compare(connection, self._numbers, covered))
+    @property
+    def acked(self) -> Ranges:
+        """The numbers of this epoch that HQ has answered for, as of now."""
+        return self._numbers.acked.copy()
+
+    async def compare(self, covered: Sequence[tuple[int, int]], acked_before: Ranges | None = None) -> str:
+        """Bring the numbers in line with HQ's coverage of this epoch; see `Greeting.compare`."""
+        before, following = self.acked if acked_before is None else acked_before, self._numbers.next
+        found = await self._change(
+            lambda connection: self._greeting.compare(connection, self._numbers, covered, before)
+        )
+        self._greeting.heard(following)
         self._cutter = await self._database.read(lambda connection: Cutter(connection, self._clock.now()))
         return found
+
+    async def unsend(self, first: int, last: int) -> int:
+        """Send acknowledged numbers again, as HQ's command `resend` asks; how many rows are still here."""
+        rows = await self._change(lambda connection: unsend(connection, self._numbers, self.acked.between(first, last)))
+        self._cutter = await self._database.read(lambda connection: Cutter(connection, self._clock.now()))
+        self._wake()
+        return rows
 
     async def begin_epoch(self) -> None:
         """Start a new epoch, as after HQ answered `fork`."""

@@ -12,7 +12,7 @@ from agent.contract.times import rfc3339
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from agent.buffer.numbers import Numbers
     from agent.contract.messages import Answer
@@ -194,28 +194,3 @@ def begin_epoch(connection: sqlite3.Connection, numbers: Numbers) -> None:
     """Start a new epoch and forget the frozen batches: their rows are cut again under it."""
     connection.execute("DELETE FROM outbox")
     numbers.begin_epoch()
-
-
-def compare(connection: sqlite3.Connection, numbers: Numbers, covered: Iterable[tuple[int, int]]) -> str:
-    """Bring the numbers in line with what HQ says it covers of this epoch; the word for what was found.
-
-    "restored buffer": HQ knows numbers this buffer never gave, so a new epoch begins and nothing HQ has is sent
-    again. "restored database": HQ lacks numbers it had acknowledged, so they are unsent again. Else "agreed".
-    """
-    coverage = Ranges(covered)
-    if coverage.highest > numbers.highest:
-        numbers.acked.update(coverage.between(1, numbers.highest))
-        begin_epoch(connection, numbers)
-        return "restored buffer"
-    numbers.acked.update(coverage)
-    numbers.void.subtract(coverage)
-    lacking = numbers.acked.copy()
-    lacking.subtract(coverage)
-    if not lacking:
-        return "agreed"
-    numbers.acked.subtract(lacking)
-    for first, last in lacking:
-        held = Ranges.of_numbers(row[0] for row in connection.execute(HELD, (first, last)))
-        held.subtract(numbers.past)
-        numbers.void.update(held.gaps(first, last))
-    return "restored database"

@@ -133,8 +133,11 @@ async def test_lanes_go_by_the_age_of_the_interval(tmp_path):
 async def test_a_restored_buffer_takes_a_new_epoch(tmp_path):
     """HQ knows more numbers than this copy gave: what HQ has is not sent again, the rest goes under a new epoch."""
     buffer = await opened(tmp_path)
+    await buffer.compare([])
     await buffer.append([row(T0 - 3600 * i, value=float(i)) for i in range(1, 4)])
     epoch = buffer.epoch
+    await buffer.close()
+    buffer = await opened(tmp_path)  # the copy starts
 
     assert await buffer.compare([(1, 2), (7, 9)]) == "restored buffer"
 

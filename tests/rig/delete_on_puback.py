@@ -27,7 +27,7 @@ async def free_at_puback(self: Uplink, batch: Frozen, reason: int) -> None:  # n
         self._wake.set()
 
 
-async def believe(self: Buffer, covered: object) -> str:  # noqa: ARG001 - of the method replaced
+async def believe(self: Buffer, *covered: object) -> str:  # noqa: ARG001 - of the method replaced
     """What was deleted cannot be sent again."""
     return "agreed"
 
