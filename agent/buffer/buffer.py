@@ -12,7 +12,7 @@ from agent.buffer.append import Appender, append_entry
 from agent.buffer.greeting import Greeting, unsend
 from agent.buffer.numbers import Numbers
 from agent.buffer.opening import open_database
-from agent.buffer.outbox import FRESH_FOR, Cutter, Frozen, observation_of
+from agent.buffer.outbox import BATCH_ROWS, FRESH_FOR, LETTERS, Cutter, DeadLetter, Frozen, observation_of
 from agent.contract.observation import Numbered
 from agent.foundation.sqlite import used_bytes
 
@@ -158,11 +158,11 @@ class Buffer:
 
     # ---- for the uplink
 
-    async def cut(self, lane: str, head: Mapping[str, Any]) -> Frozen | None:
+    async def cut(self, lane: str, head: Mapping[str, Any], most: int = BATCH_ROWS) -> Frozen | None:
         """Freeze the next batch of a lane, None where nothing waits or no place is free."""
         now = self._clock.now()
         return await self._change(
-            lambda connection: self._cutter.cut(connection, self._numbers, self._appender.series, lane, head, now)
+            lambda connection: self._cutter.cut(connection, self._numbers, self._appender.series, lane, head, now, most)
         )
 
     async def unanswered(self) -> list[Frozen]:
@@ -199,6 +199,11 @@ class Buffer:
         """Start a new epoch, as after HQ answered `fork`."""
         await self._change(lambda connection: outbox.begin_epoch(connection, self._numbers))
         self._cutter = await self._database.read(lambda connection: Cutter(connection, self._clock.now()))
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """The batches HQ rejected, oldest first; the newest hundred are kept."""
+        rows = await self._database.read(lambda connection: connection.execute(LETTERS).fetchall())
+        return [DeadLetter(*row) for row in rows]
 
     # ---- how it stands
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FRESH_FOR = 15 * 60  # seconds: rows whose interval ended longer ago go by the backlog lane
 PLACES = 4  # unanswered batches in all; one place is the backlog's
 BATCH_ROWS = 1000
+DEAD_LETTERS = 100  # the newest of them are kept, about 5 kB each
 MOST_VOIDS = 1000  # void ranges told by one batch
 
 PICK = {
@@ -33,6 +34,9 @@ UNANSWERED = "SELECT id, lane, seq, void, rows, sha, payload FROM outbox ORDER B
 FIND_FROZEN = "SELECT seq, void, rows, payload FROM outbox WHERE id = ? AND sha = ?"
 THAW = "DELETE FROM outbox WHERE id = ?"
 BURY = "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?)"
+KEEP_LETTERS = """
+DELETE FROM dead_letter WHERE rowid NOT IN (SELECT rowid FROM dead_letter ORDER BY rowid DESC LIMIT ?)"""
+LETTERS = "SELECT id, epoch, sha, error, at, length(payload) FROM dead_letter ORDER BY rowid"
 FIRST_FRESH = "SELECT min(number) FROM current WHERE start >= ?"
 HELD = """
 SELECT number FROM observation WHERE number BETWEEN ?1 AND ?2
@@ -47,6 +51,17 @@ class Frozen(NamedTuple):
     rows: int
     sha: str
     payload: bytes
+
+
+class DeadLetter(NamedTuple):
+    """A batch that HQ rejected, and why."""
+
+    id: str
+    epoch: str
+    sha: str
+    error: str
+    at: str
+    size: int
 
 
 class Cutter:
@@ -64,19 +79,20 @@ class Cutter:
         lane: str,
         head: Mapping[str, Any],
         now: float,
+        most: int = BATCH_ROWS,
     ) -> Frozen | None:
         """Freeze the next batch of a lane into the outbox; None where nothing waits or no place is free."""
         if not has_place(connection, lane):
             return None
         cutoff = int(now) - FRESH_FOR
         for table, schema in (("ledger", wire.LEDGER), ("observation", wire.OBSERVATIONS)):
-            picked = self._pick(connection, numbers, table, lane, cutoff)
+            picked = self._pick(connection, numbers, table, lane, cutoff, most)
             if picked:
                 return _freeze(connection, numbers, series, lane, head, schema, picked, now)
         return None
 
     def _pick(
-        self, connection: sqlite3.Connection, numbers: Numbers, table: str, lane: str, cutoff: int
+        self, connection: sqlite3.Connection, numbers: Numbers, table: str, lane: str, cutoff: int, most: int
     ) -> list[tuple[Any, ...]]:
         unsent = numbers.unsent()
         fresh = lane == "fresh"
@@ -85,8 +101,8 @@ class Cutter:
         youngest, oldest = (2**62, cutoff) if fresh else (cutoff, -(2**62))
         picked: list[tuple[Any, ...]] = []
         for first, last in unsent:
-            picked += connection.execute(PICK[table], (first, last, oldest, youngest, BATCH_ROWS - len(picked)))
-            if len(picked) >= BATCH_ROWS:
+            picked += connection.execute(PICK[table], (first, last, oldest, youngest, most - len(picked)))
+            if len(picked) >= most:
                 return picked
         if fresh and table == "observation" and not picked:
             self._fresh_from = numbers.next
@@ -96,7 +112,7 @@ class Cutter:
 def has_place(connection: sqlite3.Connection, lane: str) -> bool:
     """Whether a lane may have one more unanswered batch: four in all, of which one of backlog."""
     lanes = [row[0] for row in connection.execute("SELECT lane FROM outbox")]
-    return "backlog" not in lanes if lane == "backlog" else len(lanes) < PLACES
+    return len(lanes) < PLACES and (lane != "backlog" or "backlog" not in lanes)
 
 
 def _freeze(
@@ -181,6 +197,7 @@ def settle(connection: sqlite3.Connection, numbers: Numbers, answer: Answer, at:
     numbers.telling.subtract(void)
     if answer.st == "rejected":
         connection.execute(BURY, (answer.id, answer.epoch, answer.sha, answer.err or "", at, payload))
+        connection.execute(KEEP_LETTERS, (DEAD_LETTERS,))
         numbers.void.update(seq)
         return True
     numbers.acked.update(seq)
