@@ -41,7 +41,7 @@ from agent.runtime.readings import Memory
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
 from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
-from agent.sync.uplink import Contact, Sender, Uplink
+from agent.sync.uplink import Contact, Sender, Sources, Timing, Uplink
 from agent.web.page import application, serve
 
 if TYPE_CHECKING:
@@ -83,14 +83,10 @@ async def run(configuration: Configuration, problem: str, clock: Clock, ready_fi
         contact = Contact()
         report = Report(Parts(buffer, pollers, fills, collector, cycle, contact), about, clock)
         uplink = Uplink(
-            buffer,
-            _sender(configuration),
-            _link(configuration),
-            clock,
-            report.health,
+            *(buffer, _sender(configuration), _link(configuration), clock),
+            Sources(report.health, lambda: {"store": cycle.values}),
             contact,
-            every=settings.mqtt.every,
-            resend_jitter=settings.mqtt.resend_jitter,
+            Timing(settings.mqtt.every, settings.mqtt.resend_jitter),
         )
         if not problem:
             keep(configuration)

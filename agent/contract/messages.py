@@ -59,6 +59,7 @@ class Birth(Message):
     sensors: list[str]
     schemas: list[str]
     ts: str
+    nonce: str = ""  # HQ's hello repeats it: a hello to an older birth would look like a loss at HQ
 
 
 class State(Message):
@@ -91,6 +92,7 @@ class Hello(Message):
 
     st: Literal["hello"] = "hello"
     run: str
+    nonce: str | None = None  # of the birth it answers
     epoch: str
     coverage: list[Span]
     credit: Credit = Credit()
@@ -129,9 +131,8 @@ class Health(Message):
     sensors: list[SensorHealth]
     kernels: str
     rss_mb: float
-    # Cumulative and kept through restarts, but for bytes_sent, which begins anew with `boot`: HQ compares them daily.
-    bytes_sent: int = 0  # payload bytes handed to the broker since this boot, resends included
-    dead_letters: int = 0  # batches HQ rejected, ever
+    bytes_sent: int = 0  # payloads handed to the broker since this boot, resends included
+    dead_letters: int = 0  # batches HQ rejected of which the bytes are still here, 100 at most
     last_number: int = 0  # the highest number of `epoch`; HQ's coverage of it should reach there
 
 

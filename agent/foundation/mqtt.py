@@ -343,6 +343,11 @@ class Link:
     def is_up(self) -> bool:
         return self._connection is not None and not self._connection.ended.done()
 
+    @property
+    def congested(self) -> bool:
+        """Whether the line has not taken yet what was handed over before."""
+        return self._connection is not None and self._connection._client.want_write()  # noqa: SLF001 - of this file
+
     async def publish(self, message: Message) -> int:
         """The broker's PUBACK reason (0, or 16 for nobody subscribes); of QoS 0, 0 once it is handed over.
 

@@ -58,6 +58,7 @@ class Report:
     async def view(self) -> StoreView:
         """Everything the page shows."""
         parts, tally = self._parts, await self._parts.buffer.tally()
+        letters = len(await parts.buffer.dead_letters())
         now = self._clock.now()
         occupancy = parts.cycle.values.get("occupancy")
         contact = parts.contact
@@ -81,14 +82,15 @@ class Report:
             started=self._started,
             backfill_done=sum(backfill.progress.done for backfill in parts.backfills.values()),
             backfill_total=sum(backfill.progress.total for backfill in parts.backfills.values()),
-            health=self._health(tally, now),
+            health=self._health(tally, now, letters),
         )
 
     async def health(self) -> Health:
         """What HQ gets every minute."""
-        return self._health(await self._parts.buffer.tally(), self._clock.now())
+        buffer = self._parts.buffer
+        return self._health(await buffer.tally(), self._clock.now(), len(await buffer.dead_letters()))
 
-    def _health(self, tally: Tally, now: float) -> Health:
+    def _health(self, tally: Tally, now: float, letters: int) -> Health:
         oldest = None if tally.oldest_unsent is None else max(0.0, now - tally.oldest_unsent)
         return Health(
             ts=rfc3339(now),
@@ -113,6 +115,9 @@ class Report:
             ],
             kernels=self.kernels.partition(":")[0],
             rss_mb=resident_mb(),
+            bytes_sent=self._parts.contact.bytes_sent,
+            dead_letters=letters,
+            last_number=self._parts.buffer.highest,
         )
 
     def _sensor(self, poller: Poller) -> SensorView:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from agent.contract.messages import Credit
-
 if TYPE_CHECKING:
     from agent.buffer.outbox import Frozen
+    from agent.contract.messages import Credit
 
 TWO_SECONDS = 2.0  # of the line's throughput is what a batch may take: nothing fresh then waits longer behind it
 MOST_ROWS, FEWEST_ROWS = 1000, 20
@@ -56,7 +55,7 @@ class Throughput:
 
 
 class Bucket:
-    """HQ's credit as a token bucket of one second. It may go into debt by one batch, and then waits until that is paid."""
+    """HQ's credit as a token bucket of one second. It goes into debt by one batch, and waits until that is paid."""
 
     def __init__(self, credit: Credit, now: float) -> None:
         self._credit, self._at = credit, now

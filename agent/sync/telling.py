@@ -1,0 +1,127 @@
+"""The messages a device tells of itself: birth, state, health and what is there now."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from agent.contract import wire
+from agent.contract.messages import Birth, Live, State
+from agent.contract.times import rfc3339
+from agent.foundation.mqtt import LinkDown, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from agent.buffer.buffer import Buffer
+    from agent.contract.messages import Health
+    from agent.contract.topics import Branch
+    from agent.foundation.clock import Clock
+    from agent.foundation.mqtt import Link
+
+HEALTH_EVERY = 60.0  # seconds of the store's time, but never more often than every five real ones
+HEALTH_EXPIRY = 300  # seconds
+LIVE_EVERY = 10.0  # real seconds
+PLAIN = "application/json"
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What the device says of itself."""
+
+    branch: Branch
+    run: str
+    version: str
+    tz: str
+    layout: str
+    sensors: tuple[str, ...]
+    clock_sync: str = "unknown"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Whom the teller asks: the health of everything, and what is there now by zone (`store` is the whole store)."""
+
+    health: Callable[[], Awaitable[Health]]
+    live: Callable[[], Mapping[str, Mapping[str, float]]] = dict
+
+
+@dataclass
+class Contact:
+    """What the page shows of the line to HQ. Times are the store's, in UTC seconds."""
+
+    broker: bool = False
+    hq: bool = False
+    last_answer: float | None = None
+    problem: str = "not connected yet"
+    bytes_sent: int = 0  # payloads handed over since the start, resends included
+
+
+class Teller:
+    """Words a device's small messages, and says the recurring ones while there is a line."""
+
+    def __init__(
+        self, sender: Sender, buffer: Buffer, clock: Clock, sources: Sources, contact: Contact, every: float
+    ) -> None:
+        self._sender, self._buffer, self._clock, self._sources = sender, buffer, clock, sources
+        self._contact = contact
+        self._live_every = max(LIVE_EVERY, every)
+
+    def state(self, st: Literal["online", "offline"]) -> Message:
+        """Whether the device is there; HQ ignores the will of an older boot."""
+        state = State(st=st, boot=self._buffer.boot, ts=rfc3339(self._clock.now()), run=self._sender.run)
+        return Message(self.topic("state"), state.payload(), retain=True, content_type=PLAIN)
+
+    def birth(self, nonce: str) -> Message:
+        """Who the device is and what it has; HQ answers with hello."""
+        sender = self._sender
+        birth = Birth(
+            device=sender.branch.device,
+            epoch=self._buffer.epoch,
+            boot=self._buffer.boot,
+            run=sender.run,
+            highest=self._buffer.highest,
+            version=sender.version,
+            tz=sender.tz,
+            sensors=list(sender.sensors),
+            schemas=[wire.OBSERVATIONS, wire.LEDGER],
+            ts=rfc3339(self._clock.now()),
+            nonce=nonce,
+        )
+        return Message(self.topic("birth"), birth.payload(), retain=True, content_type=PLAIN)
+
+    def topic(self, leaf: str) -> str:
+        """A leaf of this device's branch."""
+        return self._sender.branch.topic(leaf)
+
+    async def say(self, link: Link, message: Message) -> None:
+        """Publish what is said again anyway: a broken line is no loss."""
+        self._contact.bytes_sent += len(message.payload)
+        try:
+            await link.publish(message)
+        except LinkDown:
+            return
+
+    async def report_health(self, link: Link) -> None:
+        """Every minute, for ever; waits for the broker, so that a slow line never holds two."""
+        while True:
+            await asyncio.sleep(max(5.0, self._clock.real(HEALTH_EVERY)))
+            if link.is_up:
+                health = (await self._sources.health()).payload()
+                await self.say(link, Message(self.topic("health"), health, expiry=HEALTH_EXPIRY, content_type=PLAIN))
+
+    async def show_live(self, link: Link) -> None:
+        """What is there now, for whoever listens. What a slow line has not taken yet is not piled up behind."""
+        while True:
+            if link.is_up and not link.congested:
+                for zone, values in self._sources.live().items():
+                    live = Live(ts=rfc3339(self._clock.now()), **values)
+                    message = Message(
+                        *(self.topic(f"live/{zone}"), live.payload(), 0),
+                        retain=True,
+                        expiry=round(2 * self._live_every),
+                        content_type=PLAIN,
+                    )
+                    await self.say(link, message)
+            await asyncio.sleep(self._live_every)
