@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HEALTH_EVERY = 60.0  # seconds of the store's time, but never more often than every five real ones
 HEALTH_EXPIRY = 300  # seconds
 LIVE_EVERY = 10.0  # real seconds
+LOOK_AGAIN = 0.5  # real seconds while there is no line
 PLAIN = "application/json"
 
 
@@ -114,7 +115,10 @@ class Teller:
     async def show_live(self, link: Link) -> None:
         """What is there now, for whoever listens. What a slow line has not taken yet is not piled up behind."""
         while True:
-            if link.is_up and not link.congested:
+            if not link.is_up:
+                await asyncio.sleep(LOOK_AGAIN)
+                continue
+            if not link.congested:
                 for zone, values in self._sources.live().items():
                     live = Live(ts=rfc3339(self._clock.now()), **values)
                     message = Message(
