@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,11 +17,13 @@ from agent.foundation.systemd import READY, STOPPING, WATCHDOG, notify, watchdog
 from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from cloud_receiver.database import registry
 from cloud_receiver.database.migrate import migrate
-from cloud_receiver.database.pool import open_pool, persistently
+from cloud_receiver.database.pool import AWAY, open_pool, persistently
 from cloud_receiver.database.server import Server
-from cloud_receiver.ingest.intake import Limits
+from cloud_receiver.ingest.inbox import Limits
 from cloud_receiver.ingest.lanes import Lanes
+from cloud_receiver.ingest.measures import Measures
 from cloud_receiver.ingest.presence import Presence
+from cloud_receiver.ingest.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,13 +51,16 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
             await server.start()
         url = server.url if server else settings.database.url
         await migrate(url)
-        pool = await parts.enter_async_context(open_pool(url))
+        pool = await parts.enter_async_context(open_pool(url, ingest=True))
+        upkeep = Upkeep(pool, clock, settings.retention.policy, measures := Measures())
+        await upkeep.partitions()
         boot = await persistently(lambda: registry.next_boot(pool, settings.receiver.worker), "boot")
         presence = Presence(settings.receiver.tenant, settings.receiver.worker, boot, clock)
-        limits = Limits(settings.limits.undecided, settings.limits.credit)
-        lanes = Lanes(pool, clock, _broker(configuration, password), presence, limits)
+        limits = Limits(settings.limits.undecided, settings.limits.credit, remembered_s=settings.retention.remembered_s)
+        lanes = Lanes(pool, clock, _broker(configuration, password), presence, limits, measures)
         log.info("receiver_started", tenant=presence.tenant, worker=presence.worker, boot=boot)
-        tasks = {**lanes.tasks, "ready": _ready(lanes, url, ready_file), "watchdog": _watchdog(pool)}
+        tasks = {**lanes.tasks, "ready": _ready(lanes, url, ready_file), "watchdog": _watchdog(pool, measures)}
+        tasks["upkeep"] = upkeep.run()
         if server:
             tasks["database"] = server.watch()
         notify(READY)
@@ -110,10 +116,17 @@ async def _ready(lanes: Lanes, url: str, ready_file: Path | None) -> None:
     await asyncio.Event().wait()
 
 
-async def _watchdog(pool: Pool) -> None:
-    """Feed systemd's watchdog while the loop turns; a database that is away is waited for, not restarted for."""
-    every = (watchdog_seconds() or 30.0) / 2
+async def _watchdog(pool: Pool, measures: Measures) -> None:
+    """Feed systemd's watchdog while something moves: a commit, an idle database's answer, an attempt that failed.
+
+    A database that is away is waited for, not restarted for; what hangs without an end is.
+    """
+    within = watchdog_seconds() or 60.0
     while True:
-        notify(WATCHDOG)
-        log.debug("alive", connections=pool.get_size())
-        await asyncio.sleep(every)
+        if not measures.busy:
+            with contextlib.suppress(*AWAY):
+                await pool.fetchval("SELECT 1")
+            measures.moved()
+        if measures.still < within:
+            notify(WATCHDOG)
+        await asyncio.sleep(within / 4)

@@ -1,12 +1,11 @@
-"""`footfall-receiver`: run, check, device add, device list."""
+"""`footfall-receiver`: run, check, the devices, and what an operator decides."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,43 +15,17 @@ from agent.contract.times import rfc3339
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.logs import configure
 from agent.foundation.toml import ConfigurationError
-from cloud_receiver import app
+from cloud_receiver import app, desk
 from cloud_receiver.database import registry
-from cloud_receiver.database.server import ServerError
-from cloud_receiver.settings import Configuration, read_configuration
+from cloud_receiver.settings import read_configuration
+from cloud_receiver.spoken import DEFAULT, Config, read, told
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-WRONG_CONFIGURATION = 78  # EX_CONFIG: systemd does not loop on it
-FAILED = 1
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"  # what fits between two slashes of a topic
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Headquarters' side of Footfall.")
 device = typer.Typer(no_args_is_help=True, help="The registry of devices: who may send, and for which store.")
 cli.add_typer(device, name="device")
-
-Config = Annotated[Path, typer.Option("--config", help="The configuration file.")]
-DEFAULT = Path("/etc/footfall/receiver.toml")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Errors that a person can mend are said in words, without a trace back."""
-    try:
-        yield
-    except ConfigurationError as problem:
-        typer.echo(str(problem), err=True)
-        raise typer.Exit(WRONG_CONFIGURATION) from None
-    except ServerError as problem:
-        typer.echo(str(problem), err=True)
-        raise typer.Exit(FAILED) from None
-
-
-def _read(config: Path) -> Configuration:
-    configuration = read_configuration(config)
-    configure(configuration.settings.log.level)
-    return configuration
+cli.add_typer(desk.forks, name="forks")
 
 
 @cli.command()
@@ -64,18 +37,20 @@ def run(
     ] = None,
 ) -> None:
     """Take batches from the broker, commit them, answer them; until SIGTERM or Ctrl-C."""
-    with _told():
+    with told():
         try:
             chosen = parse_clock(clock) if clock else Clock()
         except ValueError as problem:
             raise ConfigurationError(f"--clock: {problem}") from None
-        asyncio.run(app.run(_read(config), chosen, ready_file))
+        configuration = read_configuration(config)
+        configure(configuration.settings.log.level)
+        asyncio.run(app.run(configuration, chosen, ready_file))
 
 
 @cli.command()
 def check(config: Config = DEFAULT) -> None:
     """Say whether the configuration is right, without opening a socket."""
-    with _told():
+    with told():
         settings = read_configuration(config).settings
         typer.echo(f"{config}: right. Tenant {settings.receiver.tenant}, broker {settings.mqtt.host}.")
 
@@ -90,7 +65,7 @@ def add(
     """Make a device known; one that is known moves to the store named now."""
 
     async def work() -> None:
-        configuration = _read(config)
+        configuration = read(config)
         owner = tenant or configuration.settings.receiver.tenant
         for part in (name, store, owner):
             if not re.fullmatch(NAME, part):
@@ -99,7 +74,7 @@ def add(
             await registry.add_device(pool, name, owner, store, int(Clock().now()))
         typer.echo(f"{name} sends for {store} of {owner}.")
 
-    with _told():
+    with told():
         asyncio.run(work())
 
 
@@ -108,7 +83,7 @@ def show(config: Config = DEFAULT) -> None:
     """Who may send, for which store, and when each was last heard."""
 
     async def work() -> None:
-        async with app.database(_read(config)) as pool:
+        async with app.database(read(config)) as pool:
             found = await registry.devices(pool)
         table = Table("device", "tenant", "store", "added", "last batch")
         for entry in found:
@@ -116,7 +91,7 @@ def show(config: Config = DEFAULT) -> None:
             table.add_row(entry.device, entry.tenant, entry.store, rfc3339(entry.added), last)
         Console().print(table)
 
-    with _told():
+    with told():
         asyncio.run(work())
 
 

@@ -11,10 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from agent.contract.messages import Credit
 from agent.contract.wire import Name
-from agent.foundation.toml import ConfigurationError, load
+from agent.foundation.toml import load, named_file, read_secret
 from agent.foundation.trust import is_loopback
-
-MAX_SECRET = 4096  # bytes of a password file
+from cloud_receiver.database.partitions import Policy
 
 
 class Table(BaseModel):
@@ -88,6 +87,24 @@ class Limits(Table):
         return Credit(rows_s=self.credit_rows_s, bytes_s=self.credit_bytes_s)
 
 
+class Retention(Table):
+    """For how long HQ keeps what."""
+
+    observations_months: Annotated[int, Field(ge=1, le=1200)] = 13
+    batches_days: Annotated[int, Field(ge=35, le=3650)] = 63
+    quarantine_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    health_days: Annotated[int, Field(ge=1, le=3650)] = 30
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(**self.model_dump())
+
+    @property
+    def remembered_s(self) -> int:
+        """For how long every row is certainly held: the shortest months there are."""
+        return self.observations_months * 28 * 86_400
+
+
 class Log(Table):
     """From which level up lines are written."""
 
@@ -101,6 +118,7 @@ class Settings(Table):
     mqtt: Mqtt
     database: Database = Database()
     limits: Limits = Limits()
+    retention: Retention = Retention()
     log: Log = Log()
 
 
@@ -111,8 +129,8 @@ class Configuration(NamedTuple):
     settings: Settings
 
     def beside(self, name: str) -> Path:
-        """A file named in the settings; relative names count from the configuration's own folder."""
-        return self.file.absolute().parent / name
+        """A file named in the settings: one of systemd's credentials, else beside the configuration."""
+        return named_file(self.file, name)
 
     @property
     def data_dir(self) -> Path:
@@ -130,23 +148,13 @@ class Configuration(NamedTuple):
 
     @property
     def password(self) -> str:
-        """The first line of the broker's password file, which systemd may have put into its credentials directory.
+        """The broker's password, also from systemd's credentials.
 
         Raises:
             ConfigurationError: the file is not there or not readable.
         """
         name = self.settings.mqtt.password_file
-        if not name:
-            return ""
-        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-        given = Path(credentials, name) if credentials else None
-        path = given if given is not None and given.is_file() else self.beside(name)
-        try:
-            with path.open("rb") as file:
-                return file.read(MAX_SECRET).decode().partition("\n")[0].rstrip("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise ConfigurationError(f"{self.file}: the password file {path} cannot be read: {why}") from None
+        return read_secret(self.file, name) if name else ""
 
 
 def read_configuration(file: Path) -> Configuration:

@@ -1,12 +1,13 @@
-"""One batch, one transaction: id and sha, rows by version, coverage. Nothing of it is seen before COMMIT, or ever."""
+"""Batches and their one transaction: ids and hashes, rows by version, coverage. Nothing of it is seen before COMMIT."""
 
 from __future__ import annotations
 
-import contextlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.contract.observation import Quality
+from agent.contract.ranges import Ranges
+from cloud_receiver.database import forks, rows
+from cloud_receiver.database.rows import Piece, multirange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,68 +15,68 @@ if TYPE_CHECKING:
     from agent.contract.observation import LedgerEntry, Numbered
     from cloud_receiver.database.pool import Connection, Pool
 
-    Key = tuple[str, str, str, int, int]
-
-# What is known of a batch's device, epoch, id and numbers before it is written.
+# What is known of each batch's device, epoch, id and numbers before any is written.
 LOOK = """
-SELECT devices.store, epochs.ordinal, batches.sha,
-       (SELECT coalesce(sum(upper(held) - lower(held)), 0)
-        FROM coverage, unnest(coverage.ranges * $5::text::int8multirange) AS held
-        WHERE coverage.device = $1 AND coverage.epoch = $3) AS covered
-FROM devices
-JOIN stores ON stores.id = devices.store
-LEFT JOIN epochs ON epochs.device = $1 AND epochs.epoch = $3
-LEFT JOIN batches ON batches.device = $1 AND batches.id = $4
-WHERE devices.device = $1 AND stores.tenant = $2
+SELECT stores.id AS store, epochs.ordinal, held.sha,
+       coalesce((SELECT sum(upper(r) - lower(r)) FROM unnest(coverage.ranges * asked.seq::int8multirange) AS r), 0)
+           AS covered,
+       coalesce(coverage.ranges && (asked.seq::int8multirange + asked.void::int8multirange), false) AS overlaps
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+     WITH ORDINALITY AS asked (device, tenant, epoch, id, seq, void, k)
+LEFT JOIN (devices JOIN stores ON stores.id = devices.store)
+     ON devices.device = asked.device AND stores.tenant = asked.tenant
+LEFT JOIN epochs ON epochs.device = asked.device AND epochs.epoch = asked.epoch
+LEFT JOIN coverage ON coverage.device = asked.device AND coverage.epoch = asked.epoch
+LEFT JOIN LATERAL (SELECT sha FROM batches WHERE batches.device = asked.device AND batches.id = asked.id
+                   ORDER BY received DESC LIMIT 1) AS held ON true
+ORDER BY asked.k
 """
 
 SEE_EPOCH = """
 INSERT INTO epochs (device, epoch, first_seen) VALUES ($1, $2, $3) ON CONFLICT (device, epoch) DO NOTHING
 """
 
-# The batch's name and its numbers. No row comes back where another worker was faster with the same id.
+# Names and numbers. Fewer rows come back where another worker was faster with some of these numbers; $12 says that
+# this was looked into. Coverage comes last: its lock is what two batches of a device would wait for.
 RECORD = """
-WITH recorded AS (
+WITH given AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[],
+                         $9::bigint[], $10::text[], $11::text[])
+             AS g (device, id, sha, epoch, lane, schema, rows, bytes, received, seq, void)
+), recorded AS (
     INSERT INTO batches (device, id, sha, epoch, lane, schema, rows, bytes, received)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-    ON CONFLICT (device, id) DO NOTHING
-    RETURNING device, epoch
+    SELECT device, id, sha, epoch, lane, schema, rows, bytes, received FROM given
+    ON CONFLICT (device, id, received) DO NOTHING
 )
 INSERT INTO coverage (device, epoch, ranges)
-SELECT device, epoch, $10::text::int8multirange FROM recorded
+SELECT device, epoch, coalesce(range_agg(r) FILTER (WHERE r IS NOT NULL), '{}')
+FROM given LEFT JOIN LATERAL unnest(seq::int8multirange + void::int8multirange) AS r ON true
+GROUP BY device, epoch ORDER BY device, epoch
 ON CONFLICT (device, epoch) DO UPDATE SET ranges = coverage.ranges + excluded.ranges
-RETURNING true
+WHERE $12::bool OR NOT coverage.ranges && excluded.ranges
+RETURNING device
 """
 
-# Rows come one a key and in key order. 2 is the flag `provisional`, 3 the origin `edge`: a device's last word on an
-# interval is never replaced by a provisional one.
-KEEP_ROWS = """
-INSERT INTO observations AS held
-    (store, sensor, place, metric, start, origin, "end", value, quality, lower, upper, n, device, epoch, number)
-SELECT $1, sensor, place, metric, start, origin, "end", value, quality, lower, upper, n, $2, $3, number FROM staged
-ON CONFLICT (store, sensor, place, metric, start, origin) DO UPDATE SET
-    "end" = excluded."end", value = excluded.value, quality = excluded.quality,
-    lower = excluded.lower, upper = excluded.upper, n = excluded.n,
-    device = excluded.device, epoch = excluded.epoch, number = excluded.number
-WHERE (excluded.epoch, excluded.number) > (held.epoch, held.number)
-  AND NOT (excluded.value IS NOT NULL AND excluded.quality & 2 <> 0
-           AND held.value IS NOT NULL AND held.quality & 2 = 0 AND held.origin <> 3)
+LOCK_COVERAGE = "SELECT ranges::text FROM coverage WHERE device = $1 AND epoch = $2 FOR UPDATE"
+OVERLAP = """
+SELECT lower(r) AS first, upper(r) - 1 AS last
+FROM coverage, unnest(ranges * $3::text::int8multirange) AS r WHERE device = $1 AND epoch = $2
 """
 
-KEEP_ENTRY = """
-INSERT INTO gaps AS held (store, sensor, start, reason, "end", state, numbers, device, epoch, number)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::int8multirange, $8, $9, $10)
-ON CONFLICT (store, sensor, start, reason) DO UPDATE SET
-    "end" = excluded."end", state = excluded.state, numbers = excluded.numbers,
-    device = excluded.device, epoch = excluded.epoch, number = excluded.number
-WHERE (excluded.epoch, excluded.number) > (held.epoch, held.number)
+KEEP_RAW = """
+INSERT INTO raw_batches (device, id, schema, payload, tenant) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (device, id) DO UPDATE SET payload = excluded.payload, schema = excluded.schema
 """
-
-KEEP_RAW = "INSERT INTO raw_batches (device, id, schema, payload) VALUES ($1, $2, $3, $4)"
+TAKE_RAW = """
+DELETE FROM raw_batches WHERE (device, id) IN (
+    SELECT device, id FROM raw_batches WHERE schema = ANY ($1::text[]) AND (device, id) > ($2, $3)
+    ORDER BY device, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING device, id, schema, payload, tenant
+"""
 
 
 class Batch(NamedTuple):
-    """A batch as it was read; `entries` are a ledger's, `raw` the payload of a schema newer than ours."""
+    """A batch as it was read; `entries` are a ledger's, `newer` says that its schema is newer than ours."""
 
     tenant: str
     device: str
@@ -87,11 +88,12 @@ class Batch(NamedTuple):
     seq: Sequence[tuple[int, int]]
     void: Sequence[tuple[int, int]]
     n: int
-    length: int
     received: int
+    payload: bytes
     rows: Sequence[Numbered] = ()
     entries: Sequence[tuple[int, LedgerEntry]] = ()
-    raw: bytes | None = None
+    sensors: Sequence[str] = ()
+    newer: bool = False
 
 
 class Fate(StrEnum):
@@ -104,100 +106,154 @@ class Fate(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What became of a batch, and how many of its rows HQ covered before."""
+    """What became of a batch, how many of its rows HQ covered before, and where it was written."""
 
     fate: Fate
     new: int = 0
     duplicate: int = 0
+    why: str = ""
+    store: int = 0
+    epoch: int = 0
 
 
-class _Overtaken(Exception):
-    """Another worker was faster with the same batch: roll back and look again."""
+class _Known(NamedTuple):
+    """What HQ knows of a batch: its store, its epoch's ordinal, the hash of its id, and its numbers held."""
+
+    store: int | None
+    epoch: int | None
+    sha: str | None
+    covered: int
+    overlaps: bool
 
 
-async def store(pool: Pool, batch: Batch) -> Outcome:
-    """Write a batch once. When this returns it is committed; when it raises, nothing of it is there."""
-    while True:
-        with contextlib.suppress(_Overtaken):
-            async with pool.acquire() as connection:
-                known = await connection.fetchrow(
-                    LOOK, batch.device, batch.tenant, batch.epoch, batch.id, multirange(batch.seq)
-                )
-                if known is None:
-                    return Outcome(Fate.UNREGISTERED)
-                if known["sha"] is not None:
-                    same = known["sha"] == batch.sha
-                    return Outcome(Fate.DUPLICATE, duplicate=batch.n) if same else Outcome(Fate.FORK)
-                if known["ordinal"] is None:
-                    await connection.execute(SEE_EPOCH, batch.device, batch.epoch, batch.received)
-                    continue
-                async with connection.transaction():
-                    await _write(connection, batch, known["store"], known["ordinal"])
-                covered = int(known["covered"])
-                return Outcome(Fate.COMMITTED, new=batch.n - covered, duplicate=covered)
+class _LookAgain(Exception):
+    """An epoch was new, or another worker was faster: what was known is no longer so."""
 
 
-async def _write(connection: Connection, batch: Batch, shop: int, ordinal: int) -> None:
-    """Rows first, the device's coverage last: its lock is what two batches of a device would wait for."""
-    if batch.rows:
-        await connection.copy_records_to_table("staged", records=_by_key(batch.rows))
-        await connection.execute(KEEP_ROWS, shop, batch.device, ordinal)
-    if batch.entries:
-        await connection.executemany(
-            KEEP_ENTRY,
-            [
-                (
-                    shop,
-                    e.sensor,
-                    e.start,
-                    e.reason,
-                    e.end,
-                    e.state,
-                    multirange(e.numbers),
-                    batch.device,
-                    ordinal,
-                    number,
-                )
-                for number, e in sorted(batch.entries, key=lambda entry: (entry[1].sensor, entry[1].start))
-            ],
-        )
-    if not await _record(connection, batch):
-        raise _Overtaken
-    if batch.raw is not None:
-        await connection.execute(KEEP_RAW, batch.device, batch.id, batch.schema, batch.raw)
+async def store(pool: Pool, group: Sequence[Batch], *, remembered: int = 0, decided: bool = False) -> list[Outcome]:
+    """Write batches once, together. When this returns they are committed; when it raises, each is whole or not there.
+
+    `remembered`: since when (UTC seconds) HQ holds every row it got. `decided`: a person has looked, so numbers that
+    HQ covers already make no fork.
+    """
+    outcomes: dict[int, Outcome] = {}
+    async with pool.acquire() as connection:
+        while left := [k for k in range(len(group)) if k not in outcomes]:
+            together = _apart(group, left)
+            try:
+                done = await _together(connection, [group[k] for k in together], remembered, decided=decided)
+            except _LookAgain:
+                continue
+            outcomes.update((together[at], outcome) for at, outcome in done)
+    return [outcomes[k] for k in range(len(group))]
 
 
-async def _record(connection: Connection, batch: Batch) -> bool:
-    return bool(
-        await connection.fetchval(
-            RECORD,
-            *(batch.device, batch.id, batch.sha, batch.epoch, batch.lane, batch.schema, batch.n, batch.length),
-            *(batch.received, multirange((*batch.seq, *batch.void))),
-        )
+def _apart(group: Sequence[Batch], left: Iterable[int]) -> list[int]:
+    """Those that can be written together: none has an id or a number of another."""
+    taken: dict[tuple[str, str], Ranges] = {}
+    ids: set[tuple[str, str]] = set()
+    chosen = []
+    for k in left:
+        batch = group[k]
+        held = taken.setdefault((batch.device, batch.epoch), Ranges())
+        spans = (*batch.seq, *batch.void)
+        if (batch.device, batch.id) not in ids and not any(held.between(a, b) for a, b in spans):
+            ids.add((batch.device, batch.id))
+            held.update(spans)
+            chosen.append(k)
+    return chosen
+
+
+async def _together(
+    connection: Connection, group: Sequence[Batch], remembered: int, *, decided: bool
+) -> list[tuple[int, Outcome]]:
+    """Write what is plainly new in one transaction; the rest is looked into, one at a time."""
+    known = await _look(connection, group)
+    unseen = {(b.device, b.epoch, b.received) for b, k in zip(group, known, strict=True) if k.store and not k.epoch}
+    if unseen:
+        await connection.executemany(SEE_EPOCH, sorted(unseen))
+        raise _LookAgain
+    done, plain, doubtful = [], [], []
+    for at, (batch, k) in enumerate(zip(group, known, strict=True)):
+        if k.store is None or k.epoch is None:
+            done.append((at, Outcome(Fate.UNREGISTERED)))
+        elif k.sha == batch.sha and not decided:
+            done.append((at, Outcome(Fate.DUPLICATE, 0, batch.n, "", k.store, k.epoch)))
+        elif k.sha is not None or k.overlaps:
+            doubtful.append(at)
+        else:
+            plain.append(at)
+            done.append((at, Outcome(Fate.COMMITTED, batch.n, 0, "", k.store, k.epoch)))
+    if plain:
+        async with connection.transaction():
+            await _write(connection, [group[at] for at in plain], [known[at] for at in plain], force=False)
+    return [*done, *[(at, await _doubt(connection, group[at], remembered, decided=decided)) for at in doubtful]]
+
+
+async def _look(connection: Connection, group: Sequence[Batch]) -> list[_Known]:
+    asked = zip(
+        *((b.device, b.tenant, b.epoch, b.id, multirange(b.seq), multirange(b.void)) for b in group), strict=True
     )
-
-
-def _by_key(rows: Sequence[Numbered]) -> list[tuple[object, ...]]:
-    """The rows as `staged` has them, one a key, in key order (which keeps two workers from deadlocks)."""
-    latest: dict[Key, Numbered] = {}
-    for numbered in rows:
-        row = numbered.observation
-        key = (row.sensor, row.place, row.metric, row.start, int(row.origin))
-        held = latest.get(key)
-        if held is None or _replaces(numbered, held):
-            latest[key] = numbered
     return [
-        (*key, row.end, row.value, int(row.quality), row.lower, row.upper, row.n, number)
-        for key, (number, row) in sorted(latest.items(), key=lambda item: item[0])
+        _Known(row["store"], row["ordinal"], row["sha"], int(row["covered"]), row["overlaps"])
+        for row in await connection.fetch(LOOK, *map(list, asked))
     ]
 
 
-def _replaces(later: Numbered, held: Numbered) -> bool:
-    """The rule of KEEP_ROWS, for two versions of a key within one batch."""
-    provisional = later.observation.value is not None and bool(later.observation.quality & Quality.PROVISIONAL)
-    return later.number > held.number and not (provisional and held.observation.finished)
+async def _doubt(connection: Connection, batch: Batch, remembered: int, *, decided: bool) -> Outcome:
+    """A batch of which HQ has the id, or some numbers: more of the same, or another content (wire.md, rule 6)."""
+    async with connection.transaction():
+        await connection.execute(LOCK_COVERAGE, batch.device, batch.epoch)
+        [known] = await _look(connection, [batch])
+        if known.store is None or known.epoch is None:
+            raise _LookAgain
+        if known.sha == batch.sha and not decided:
+            return Outcome(Fate.DUPLICATE, 0, batch.n, "", known.store, known.epoch)
+        piece = _piece(batch, known)
+        why = "" if decided else await _forked(connection, batch, piece, known, remembered)
+        if why:
+            await forks.record(connection, forks.Fork(batch, piece, why))
+            return Outcome(Fate.FORK, 0, 0, why, known.store, known.epoch)
+        await _write(connection, [batch], [known], force=True)
+    return Outcome(Fate.COMMITTED, batch.n - known.covered, known.covered, "", known.store, known.epoch)
 
 
-def multirange(spans: Iterable[tuple[int, int]]) -> str:
-    """Closed ranges as PostgreSQL writes an int8multirange."""
-    return "{" + ",".join(f"[{first},{last}]" for first, last in spans) + "}"
+async def _forked(connection: Connection, batch: Batch, piece: Piece, known: _Known, remembered: int) -> str:
+    """In what this batch contradicts what HQ has; nothing where it does not."""
+    if known.sha is not None:
+        return f"fork: batch {batch.id} came before with other content"
+    overlap = Ranges(
+        (row["first"], row["last"])
+        for row in await connection.fetch(OVERLAP, batch.device, batch.epoch, multirange(batch.seq))
+    )
+    again = piece._replace(
+        rows=[row for row in piece.rows if row.number in overlap],
+        entries=[entry for entry in piece.entries if entry[0] in overlap],
+    )
+    number = await rows.clashes(connection, again, remembered)
+    return "" if number is None else f"fork: number {number} came before with other content"
+
+
+def _piece(batch: Batch, known: _Known) -> Piece:
+    return Piece(known.store or 0, batch.device, known.epoch or 0, batch.rows, batch.entries)
+
+
+async def _write(connection: Connection, group: Sequence[Batch], known: Sequence[_Known], *, force: bool) -> None:
+    """Rows, names and coverage, within the caller's transaction."""
+    await rows.keep(connection, [_piece(batch, k) for batch, k in zip(group, known, strict=True)])
+    for batch in group:
+        if batch.newer:
+            await connection.execute(KEEP_RAW, batch.device, batch.id, batch.schema, batch.payload, batch.tenant)
+    given = zip(
+        *(
+            (
+                *(b.device, b.id, b.sha, b.epoch, b.lane, b.schema, b.n, len(b.payload), b.received),
+                *(multirange(b.seq), multirange(b.void)),
+            )
+            for b in group
+        ),
+        strict=True,
+    )
+    covered = await connection.fetch(RECORD, *map(list, given), force)
+    if len(covered) < len({(b.device, b.epoch) for b in group}):
+        raise _LookAgain

@@ -12,15 +12,17 @@ import structlog
 
 from agent.contract.topics import ROOT
 from agent.foundation.mqtt import MQTT5, Link, LinkDown
+from cloud_receiver.ingest.greeting import Greeting
 from cloud_receiver.ingest.intake import Intake
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from agent.foundation.clock import Clock
-    from agent.foundation.mqtt import LinkSettings
+    from agent.foundation.mqtt import LinkSettings, Received
     from cloud_receiver.database.pool import Pool
-    from cloud_receiver.ingest.intake import Limits
+    from cloud_receiver.ingest.inbox import Limits
+    from cloud_receiver.ingest.measures import Measures
     from cloud_receiver.ingest.presence import Presence
 
 log = structlog.get_logger()
@@ -34,13 +36,23 @@ BACKLOG_WINDOW = 8
 class Lanes:
     """Both lanes of a worker; `subscribed` is set once each has been up."""
 
-    def __init__(self, pool: Pool, clock: Clock, broker: LinkSettings, presence: Presence, limits: Limits) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        broker: LinkSettings,
+        presence: Presence,
+        limits: Limits,
+        measures: Measures,
+    ) -> None:
         self.subscribed = asyncio.Event()
+        self._measures = measures
         self._presence = presence
         self._announce = asyncio.Event()
         self._away: set[str] = set()
-        self._fresh_intake = Intake(pool, clock, limits)
-        self._backlog_intake = Intake(pool, clock, limits)
+        self._greeting = Greeting(pool, clock, limits.credit, measures)
+        self._fresh_intake = Intake(pool, clock, limits, measures, "fresh")
+        self._backlog_intake = Intake(pool, clock, limits, measures, "backlog")
         # Random: two workers of one name do not throw each other off the broker.
         own = f"hq-{presence.tenant}-{presence.worker}-{secrets.token_hex(4)}"
         self._fresh = Link(
@@ -49,8 +61,12 @@ class Lanes:
             # Not delayed: for as long as a will waits, Mosquitto 2.0.11 keeps the dead session in the shared
             # subscription, acknowledges every batch whose turn it is, and gives it to nobody.
             will_delay=0,
-            subscriptions=_subscriptions(broker.version, presence.tenant, ("batch", "birth")),
-            on_message=self._fresh_intake.take,
+            subscriptions=[
+                *_subscriptions(broker.version, presence.tenant, ("batch", "birth", "health")),
+                # Not shared: what is retained is sent to no shared subscription, and HQ may have been away.
+                (f"{ROOT}/{presence.tenant}/+/+/state", 1),
+            ],
+            on_message=self._take_fresh,
             on_up=lambda: self._up("fresh"),
             on_down=lambda why: self._down("fresh", why),
             manual_ack=True,
@@ -73,25 +89,35 @@ class Lanes:
             "backlog": self._backlog.run(),
             "fresh intake": self._fresh_intake.run(self._fresh),
             "backlog intake": self._backlog_intake.run(self._backlog),
+            "greeting": self._greeting.run(self._fresh),
             "presence": self._say_online(),
         }
+
+    @property
+    def is_up(self) -> bool:
+        return self._fresh.is_up and self._backlog.is_up
+
+    def _take_fresh(self, message: Received) -> None:
+        (self._fresh_intake if message.topic.endswith("/batch") else self._greeting).take(message)
 
     def _up(self, lane: str) -> None:
         log.info("lane_up", lane=lane)
         self._away.discard(lane)
+        self._measures.link.labels(lane).set(1)
         self._announce.set()
 
     def _down(self, lane: str, why: str) -> None:
         """Said once when it goes; each further attempt that fails is no news."""
         (log.debug if lane in self._away else log.warning)("lane_down", lane=lane, why=why)
         self._away.add(lane)
+        self._measures.link.labels(lane).set(0)
 
     async def _say_online(self) -> None:
         """Say that HQ is there at each connection, once both lanes are: who hears it sends on both."""
         while True:
             await self._announce.wait()
             self._announce.clear()
-            if self._fresh.is_up and self._backlog.is_up:
+            if self.is_up:
                 with contextlib.suppress(LinkDown):  # then it comes up again, and says so
                     await self._fresh.publish(self._presence.says("online"))
                     self.subscribed.set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import zlib
 from typing import NamedTuple
 
 from agent.contract import topics, wire
@@ -10,6 +12,13 @@ from agent.contract.wire import WireError
 from cloud_receiver.database.batches import Batch
 
 LONGEST_ID = 200  # characters of an id that is only being answered
+HEAD = 600  # plain bytes in which our own agent says id and epoch
+
+_ID = re.compile(rb'"id":"([!#-~]{1,200})"')
+_EPOCH = re.compile(rb'"epoch":"([!#-~]{1,200})"')
+
+# What is decoded here; a batch of any other schema is kept raw until an upgrade.
+KNOWN = (wire.OBSERVATIONS, wire.LEDGER)
 
 
 class Told(NamedTuple):
@@ -40,14 +49,14 @@ def read_batch(topic: str, payload: bytes, received: int) -> Batch:
         seq=envelope.seq,
         void=envelope.void,
         n=envelope.n,
-        length=len(payload),
         received=received,
+        payload=payload,
     )
     if envelope.schema_ == wire.OBSERVATIONS:
-        return batch._replace(rows=wire.read_observations(envelope))
+        return batch._replace(rows=wire.read_observations(envelope), sensors=envelope.dict_.sensor)
     if envelope.schema_ == wire.LEDGER:
         return batch._replace(entries=wire.read_ledger(envelope))
-    return batch._replace(raw=payload)
+    return batch._replace(newer=True)
 
 
 def told(payload: bytes) -> Told:
@@ -56,6 +65,16 @@ def told(payload: bytes) -> Told:
         found = wire.parse_json(wire.inflate(payload))
         return Told(_shown(found.get("id")), _shown(found.get("epoch")))
     return Told()
+
+
+def named(payload: bytes) -> Told:
+    """The same from a message's first bytes alone: 20 µs where reading takes 1 ms, for who is turned away."""
+    head = payload[:HEAD]
+    if payload.startswith(wire.GZIP):
+        with contextlib.suppress(zlib.error):
+            head = zlib.decompressobj(wbits=31).decompress(payload, HEAD)
+    found, epoch = _ID.search(head), _EPOCH.search(head)
+    return Told(found[1].decode() if found else "", epoch[1].decode() if epoch else "")
 
 
 def _shown(value: object) -> str:

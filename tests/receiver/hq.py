@@ -202,7 +202,7 @@ class Device:
         return await self.hq.ask(
             "SELECT sensor, place, metric, start, value, quality, epochs.epoch, number FROM observations"
             " JOIN stores ON stores.id = observations.store JOIN epochs ON epochs.ordinal = observations.epoch"
-            " WHERE stores.store = $1 ORDER BY sensor, place, metric, start",
+            " WHERE stores.store = $1 AND stream = 0 ORDER BY sensor, place, metric, start",
             self.branch.store,
         )
 

@@ -54,19 +54,6 @@ async def test_numbers_that_came_in_another_batch_are_counted_as_duplicates(devi
     assert len(await device.rows()) == 5
 
 
-async def test_the_same_id_with_other_content_is_a_fork(hq, device):
-    """The second is kept apart with its bytes; the first stays as it was."""
-    await device.send(device.batch([(1, 1)], [row(3.0)]))
-    other = device.batch([(1, 1)], [row(9.0)])
-    answer = await device.send(other)
-
-    assert answer["st"] == "fork"
-    assert [r[4] for r in await device.rows()] == [3]
-    [(payload, reason)] = await hq.ask("SELECT payload, reason FROM quarantine WHERE device = $1", device.branch.device)
-    assert payload == other
-    assert reason.startswith("fork")
-
-
 def sealed(body: dict) -> bytes:
     """Any JSON object with a right checksum."""
     plain = json.dumps(body).encode()[:-1]

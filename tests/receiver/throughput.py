@@ -18,8 +18,8 @@ import asyncpg
 
 from agent.contract import wire
 from agent.contract.observation import Observation, Origin, Quality
-from cloud_receiver.database.batches import KEEP_ROWS
 from cloud_receiver.database.pool import STAGED
+from cloud_receiver.database.rows import KEEP_ROWS
 from tests.receiver.hq import START, Headquarters
 from tests.receiver.mosquitto import Mosquitto
 
@@ -52,7 +52,10 @@ async def raw(url: str, batches: list[list[Observation]], store: int) -> float:
     await connection.execute(STAGED)
     prepared = [
         sorted(
-            (r.sensor, r.place, r.metric, r.start, int(r.origin), r.end, r.value, int(r.quality), None, None, None, n)
+            (
+                *(store, r.sensor, r.place, r.metric, r.start, int(r.origin), 0, r.end, r.value, int(r.quality)),
+                *(None, None, None, "raw", 1, n),
+            )
             for n, r in enumerate(rows, 1)
         )
         for rows in batches
@@ -61,7 +64,7 @@ async def raw(url: str, batches: list[list[Observation]], store: int) -> float:
     for rows in prepared:
         async with connection.transaction():
             await connection.copy_records_to_table("staged", records=rows)
-            await connection.execute(KEEP_ROWS, store, "raw", 1)
+            await connection.execute(KEEP_ROWS)
     seconds = time.perf_counter() - began
     await connection.close()
     return len(batches) * ROWS / seconds

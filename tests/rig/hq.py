@@ -7,7 +7,7 @@ import asyncpg
 from tests.rig.oracle import Kept
 
 ROWS = """
-SELECT sensor, place, metric, start, "end", value, origin, device, epoch, number FROM observations
+SELECT sensor, place, metric, start, "end", value, origin, device, epoch, number FROM observations WHERE stream = 0
 """
 
 

@@ -1,0 +1,138 @@
+"""What waits to be decided: fair between devices, bounded, and for each device within its credit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.contract.messages import Credit
+    from agent.foundation.mqtt import Received
+
+BURST = 30.0  # s of credit that a device which was quiet may spend at once
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+MOST_DEVICES = 20_000  # whose credit is remembered; the one that was quiet the longest is forgotten first
+
+GROUP_MESSAGES = 100
+GROUP_BYTES = 64 * 1024  # 10,000 rows of big batches, 100 batches of small ones
+LINGER = 0.05  # s; 83 batches a second then come four at a time, where each alone would be a transaction
+WORTH = 4 * 1024  # bytes that are worth a transaction of their own
+
+
+class Limits(NamedTuple):
+    """How much waits undecided in a lane (messages and bytes), and what a device may send."""
+
+    undecided: int
+    credit: Credit
+    undecided_bytes: int = 16 * 1024 * 1024
+    remembered_s: int = 360 * 86_400  # for how long HQ certainly holds every row it got
+
+
+class Verdict(Enum):
+    """What became of a message that came."""
+
+    TAKEN = "taken"
+    OVER = "over"  # its device spent its credit
+    FULL = "full"  # too much waits undecided
+
+
+class Purse:
+    """One device's credit: bytes are spent as they come, rows once they were counted; it may sink below nothing."""
+
+    __slots__ = ("_at", "_bytes", "_rows")
+
+    def __init__(self, credit: Credit, now: float) -> None:
+        self._rows, self._bytes, self._at = credit.rows_s * BURST, credit.bytes_s * BURST, now
+
+    def pause(self, credit: Credit, now: float) -> float:
+        """For how many seconds the device has nothing to spend; 0 where it has."""
+        passed, self._at = now - self._at, now
+        self._rows = min(credit.rows_s * BURST, self._rows + passed * credit.rows_s)
+        self._bytes = min(credit.bytes_s * BURST, self._bytes + passed * credit.bytes_s)
+        lacking = max(-self._rows / credit.rows_s, -self._bytes / credit.bytes_s)
+        return 0.0 if lacking <= 0 else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, lacking))
+
+    def spend(self, rows: int, size: int) -> None:
+        self._rows -= rows
+        self._bytes -= size
+
+
+class Inbox:
+    """Messages by device, each device in its own order, one of each device in turn."""
+
+    def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
+        self.limits = limits
+        self._now = now
+        self._waiting: OrderedDict[str, deque[Received]] = OrderedDict()
+        self._purses: OrderedDict[str, Purse] = OrderedDict()
+        self._some = asyncio.Event()
+        self._gathering = asyncio.Lock()
+        self._last = -LINGER
+        self._served: set[str] = set()
+        self.messages = 0
+        self.bytes = 0
+
+    def put(self, message: Received) -> tuple[Verdict, float]:
+        """Take a message in, or say why not and for how long its device should pause."""
+        device = device_of(message.topic)
+        purse = self._purse(device)
+        pause = purse.pause(self.limits.credit, self._now())
+        if pause:
+            return Verdict.OVER, pause
+        if self.messages >= self.limits.undecided or self.bytes >= self.limits.undecided_bytes:
+            return Verdict.FULL, 0.0
+        purse.spend(0, len(message.payload))
+        self._waiting.setdefault(device, deque()).append(message)
+        self.messages += 1
+        self.bytes += len(message.payload)
+        self._some.set()
+        return Verdict.TAKEN, 0.0
+
+    def spend(self, topic: str, rows: int) -> None:
+        """Charge the rows of a message, known once it was read."""
+        self._purse(device_of(topic)).spend(rows, 0)
+
+    async def group(self) -> list[Received]:
+        """What is decided next, in one transaction: waits for more where little came and more is likely to come."""
+        async with self._gathering:
+            await self._some.wait()
+            # One device alone waits for our answers: to wait for more of it would be in vain.
+            others = self._waiting.keys() != self._served
+            if others and self._now() - self._last < LINGER and self.bytes < WORTH:
+                await asyncio.sleep(LINGER)
+            self._last = self._now()
+            taken = self._take()
+            self._served = {device_of(message.topic) for message in taken}
+            return taken
+
+    def _take(self) -> list[Received]:
+        taken: list[Received] = []
+        size = 0
+        while self._waiting and len(taken) < GROUP_MESSAGES and size < GROUP_BYTES:
+            device, queue = self._waiting.popitem(last=False)
+            message = queue.popleft()
+            taken.append(message)
+            size += len(message.payload)
+            if queue:
+                self._waiting[device] = queue  # at the end: everyone else comes first
+        self.messages -= len(taken)
+        self.bytes -= size
+        if not self._waiting:
+            self._some.clear()
+        return taken
+
+    def _purse(self, device: str) -> Purse:
+        purse = self._purses.pop(device, None) or Purse(self.limits.credit, self._now())
+        self._purses[device] = purse
+        if len(self._purses) > MOST_DEVICES:
+            self._purses.popitem(last=False)
+        return purse
+
+
+def device_of(topic: str) -> str:
+    """Whose a message is, as far as its topic tells: footfall/v1/{tenant}/{store}/{device}/leaf."""
+    return "/".join(topic.split("/")[2:5:2])
