@@ -109,6 +109,6 @@ def silence(counts: Floats, expected: Floats, dispersion: float, start: float) -
         if counts[i] > 0.0:
             told = 0.0
         elif not math.isnan(counts[i]) and expected[i] > 0.0:
-            told += dispersion * math.log(dispersion / (dispersion + expected[i]))
+            told -= dispersion * math.log1p(expected[i] / dispersion)
         out[i] = told
     return out

@@ -1,7 +1,7 @@
 """How many persons are inside, from those who came and those who left, and what that amounts to.
 
 Doors miss people, and not the same share both ways. r = entered/left over past days says by how much; x + A/√r - D·√r
-then has no drift. Simulated over 60 days with 3 % and 6 % missed: see tests/metrics for what each of these achieves.
+then has no drift. Simulated over 60 days with 3 % and 6 % missed: see tests/kernels for what each of these achieves.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def occupancy_calibrated(entered: Floats, left: Floats, ratio: float, start: flo
 def door_ratios(entered: Floats, left: Floats, completeness: Floats, forget: float, prior: float) -> Floats:
     """The ratio of entered to left known before each day, and after the last: days 95 % complete teach, old ones fade.
 
-    `prior` crossings each way at ratio 1 keep the first days from teaching nonsense.
+    `prior` crossings each way at ratio 1 keep the first days from teaching nonsense: 250. With 2,000 a real building of
+    170 a day still drifted by 6.5 a day instead of 2.6, and the simulated store was no better.
     """
     out = np.empty(entered.size + 1)
     came, went = 0.0, 0.0

@@ -24,7 +24,9 @@ def share_with_interval(hits: Floats, trials: Floats, z: float, fewest: float) -
         p = hits[i] / n
         middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n)
         half = z / (1.0 + z * z / n) * math.sqrt(max(0.0, p * (1.0 - p) / n + z * z / (4.0 * n * n)))
-        out[0, i], out[1, i], out[2, i] = p, max(0.0, middle - half), min(1.0, middle + half)
+        out[0, i] = p
+        out[1, i] = min(p, max(0.0, middle - half))  # rounding puts the bound of 0 of 44 at 7e-18
+        out[2, i] = max(p, min(1.0, middle + half))
     return out
 
 
