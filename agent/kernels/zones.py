@@ -99,7 +99,7 @@ def bottleneck(inflow: Floats, outflow: Floats, slack: float, start: float) -> F
     for i in range(inflow.size):
         step = inflow[i] - outflow[i]
         if not math.isnan(step):
-            piled = max(0.0, piled + step - slack)
+            piled = max(0.0, piled + (step - slack))  # without the parentheses each step waits for two sums, not one
         out[i] = piled
     return out
 

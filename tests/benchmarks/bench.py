@@ -27,7 +27,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "card": durable.card,
     "tick": durable.live_tick,
     "poll": polling.polling,
-    "kernels": loops.occupancy,
+    "kernels": loops.kernels,
     "start": starting.starting,
 }
 

@@ -1,93 +1,109 @@
-"""Kernels beside the same loop in C and beside themselves uncompiled."""
+"""Every kernel beside the same loop in C -O3 and beside itself uncompiled: one row each, from the table of the tests."""
 
 from __future__ import annotations
 
 import ctypes
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from figures import Figure, cpu_ms
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the table lives with the tests
 
 from agent.kernels.occupancy import occupancy_clamped
 from agent.kernels.registry import warm_up
+from agent.kernels.zones import zone_balance
+from tests.kernels.table import CHAIN, TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.kernels.registry import Kernel
+    from tests.kernels.table import Row
 
 CAMERAS = 100
 STEPS = 30 * 1440  # of each: 30 days of minutes
-SLOW = 2  # cameras run uncompiled, where a million steps take a second; scaled
-
-C = """
-#include <math.h>
-void occupancy(const double *entered, const double *left, double *out, int n) {
-    double inside = 0.0;
-    for (int i = 0; i < n; i++) {
-        double step = entered[i] - left[i];
-        if (!isnan(step)) { inside += step; if (inside < 0) inside = 0; }
-        out[i] = inside;
-    }
-}
-"""
-
-
-def counts() -> tuple[np.ndarray, np.ndarray]:
-    """Persons in and out by minute, with one minute in a hundred missing."""
-    random = np.random.default_rng(3)
-    entered, left = (random.poisson(0.5, (CAMERAS, STEPS)).astype(np.float64) for _ in range(2))
-    entered[random.random(entered.shape) < 0.01] = np.nan
-    return entered, left
+SLOW = 1440  # steps that the uncompiled loop is given; scaled
+TARGETS = {"occupancy_clamped": 0.8, "zone_balance": 0.7}
+SAME = {"rtol": 1e-9, "atol": 1e-9}  # gcc may order sums and fuse multiplications otherwise
 
 
 def compiled_c(folder: str) -> ctypes.CDLL | None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None
-    source, library = Path(folder, "twin.c"), Path(folder, "twin.so")
-    source.write_text(C)
+    library = Path(folder, "twins.so")
+    source = Path(__file__).with_name("twins.c")
     subprocess.run([compiler, "-O3", "-shared", "-fPIC", "-o", str(library), str(source), "-lm"], check=True)
     return ctypes.CDLL(str(library))
 
 
-def in_c(library: ctypes.CDLL, entered: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """The twin, called as the kernel is: one call a camera, with a new array for what comes out."""
-    out = np.empty_like(entered)
-    library.occupancy(*(ctypes.c_void_p(array.ctypes.data) for array in (entered, left, out)), STEPS)
+def passed(arg: Any) -> list[Any]:
+    """An argument as C takes it: an array with its sizes, a whole number, a number."""
+    if isinstance(arg, np.ndarray):
+        return [ctypes.c_void_p(arg.ctypes.data), *(ctypes.c_longlong(size) for size in arg.shape)]
+    return [ctypes.c_longlong(arg) if isinstance(arg, int | np.integer) else ctypes.c_double(arg)]
+
+
+def in_c(library: ctypes.CDLL, kernel: Kernel[..., Any], args: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """The twin, called as the kernel is, with a new array for what comes out."""
+    out = np.empty(shape)
+    library[kernel.name](*(one for arg in args for one in passed(arg)), ctypes.c_void_p(out.ctypes.data))
     return out
 
 
-def occupancy() -> list[Figure]:
-    entered, left = counts()
+def beside(
+    library: ctypes.CDLL | None, kernel: Kernel[..., Any], sets: list[tuple[Any, ...]], what: str, times: int
+) -> list[Figure]:
+    """A kernel over several sets of arguments: CPU milliseconds of it and of its twin in C; target on their ratio."""
+    shape = kernel(*sets[0]).shape
+    if library is None:
+        return [Figure(f"{what}", cpu_ms(lambda: [kernel(*args) for args in sets], times=times)[0], "ms")]
+    np.testing.assert_allclose(in_c(library, kernel, sets[0], shape), kernel(*sets[0]), **SAME)
+    numba, c = cpu_ms(
+        lambda: [kernel(*args) for args in sets],
+        lambda: [in_c(library, kernel, args, shape) for args in sets],
+        times=times,
+    )
+    target = TARGETS.get(kernel.name)
+    return [Figure(what, 1 / numba, "1/ms", target, 1 / c, "C -O3", of_ratio=True, more=True)]
+
+
+def uncompiled(row: Row) -> float:
+    """CPU milliseconds of the plain loop over a day of minutes."""
+    args = row.args(np.random.default_rng(3), SLOW)
+    return cpu_ms(lambda: row.kernel.plain(*args), times=3)[0]
+
+
+def kernels() -> list[Figure]:
+    """The two with a target over 100 cameras, then all others of the table over 30 days of one."""
     mode = warm_up()
-
-    def over_cameras(loop: Callable[[np.ndarray, np.ndarray], object], cameras: int) -> None:
-        for camera in range(cameras):
-            loop(entered[camera], left[camera])
-
-    (slow,) = cpu_ms(lambda: over_cameras(lambda e, x: occupancy_clamped.plain(e, x, 0.0), SLOW), times=3)
-    slow *= CAMERAS / SLOW
+    if mode != "numba":
+        return [Figure(f"{row.kernel.name}, a day uncompiled", uncompiled(row), "ms") for row in TABLE]
     with tempfile.TemporaryDirectory() as folder:
         library = compiled_c(folder)
-        if library is None or mode != "numba":
-            return [Figure(f"occupancy uncompiled (kernels: {mode})", _speed(slow), "M/s")]
-        if not np.array_equal(in_c(library, entered[7], left[7]), occupancy_clamped(entered[7], left[7], 0.0)):
-            raise RuntimeError("C and the kernel disagree")
-        fast, c = cpu_ms(
-            lambda: over_cameras(lambda e, x: occupancy_clamped(e, x, 0.0), CAMERAS),
-            lambda: over_cameras(lambda e, x: in_c(library, e, x), CAMERAS),
-            times=15,
-        )
-    what = "occupancy, 100 cameras x 30 days of minutes: numba"
-    return [
-        Figure(what, _speed(fast), "M/s", 0.8, _speed(c), "C -O3", of_ratio=True, more=True),
-        Figure("  the same uncompiled", _speed(slow), "M/s", None, _speed(c), "C -O3"),
-    ]
+        figures = [*large(library, occupancy_clamped, 100), *large(library, zone_balance, 25)]
+        for row in TABLE:
+            if row.kernel.name in TARGETS:
+                continue
+            args = row.args(np.random.default_rng(3), STEPS)
+            figures += beside(library, row.kernel, [args], f"  {row.kernel.name}", times=7)
+    return figures
 
 
-def _speed(milliseconds: float) -> float:
-    """Million steps a second."""
-    return CAMERAS * STEPS / milliseconds / 1000
+def large(library: ctypes.CDLL | None, kernel: Kernel[..., Any], stores: int) -> list[Figure]:
+    random = np.random.default_rng(3)
+    counts = random.poisson(0.5, (2 * CAMERAS, STEPS)).astype(np.float64)
+    counts[random.random(counts.shape) < 0.01] = np.nan
+    if kernel is zone_balance:
+        sets: list[tuple[Any, ...]] = [(counts[8 * s : 8 * s + 8], CHAIN, np.zeros(4)) for s in range(stores)]
+        what = "four zones from eight counts, 100 cameras x 30 days: numba"
+    else:
+        sets = [(counts[2 * s], counts[2 * s + 1], 0.0) for s in range(stores)]
+        what = "occupancy, 100 cameras x 30 days of minutes: numba"
+    return beside(library, kernel, sets, what, times=15)
