@@ -59,13 +59,17 @@ class Kind(StrEnum):
     REGIONS = "regions"
     HEAT = "heat"
     COUNTERS = "counters"
+    OCCUPANCY = "occupancy"
+    DWELL = "dwell"
+    QUEUE = "queue"
 
 
 class Row(NamedTuple):
     """One interval of one place as the device's memory says it, [start, end) in UTC seconds.
 
     The row of a running interval grows; that it is final is for the poller to judge. `raw` is the device's own
-    start text. `repeated` marks a single row for a local hour that came twice: it then spans both passes.
+    start text. `repeated` marks a single row for a local hour that came twice: it then spans both passes; `partial` one
+    of which the device says that it watched only a part.
     """
 
     place: str
@@ -75,6 +79,7 @@ class Row(NamedTuple):
     value: float
     raw: str = ""
     repeated: bool = False
+    partial: bool = False
 
 
 class Counter(NamedTuple):
@@ -86,10 +91,37 @@ class Counter(NamedTuple):
 
 
 class History(NamedTuple):
-    """What the memory answered: rows oldest first, and what of the answer could not be read."""
+    """What the memory answered: rows oldest first, and what of the answer could not be read.
+
+    `pushed`: nobody asked, the device sent it.
+    """
 
     rows: Sequence[Row]
     problems: Sequence[Garbled] = ()
+    pushed: bool = False
+
+
+class Pushed(NamedTuple):
+    """What one message of a device said, without pictures and person ids; those go no further than its reader.
+
+    rows: intervals the device closed, and states of a moment (start and end are the same).
+    crossings: what happened at single moments, in rows of a minute. They *add* to what others said of that minute, so
+        a message counts only where its `fingerprint` is new; a message that is sent again has the same.
+    counters: running totals. Only where the message has neither intervals nor crossings of the same counts.
+    serial, clock: whose message it is, and what the device's own clock said when it was made (UTC seconds).
+    sequence: (stream, number) where messages are numbered, so that a missing one shows.
+    again: the device itself says that it sends this once more.
+    """
+
+    rows: Sequence[Row] = ()
+    crossings: Sequence[Row] = ()
+    counters: Sequence[Counter] = ()
+    fingerprint: str = ""
+    problems: Sequence[Garbled] = ()
+    serial: str = ""
+    clock: float | None = None
+    sequence: tuple[str, int] | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +157,16 @@ class Driver(Protocol):
 
     async def counters(self) -> Sequence[Counter]:
         """The running counters and alarm flags at this moment."""
+
+
+class Listener(Driver, Protocol):
+    """A driver of a device that sends its counts; its `cadence` may be empty, as it may have nothing to ask for."""
+
+    def receive(self, body: bytes, content_type: str, headers: Mapping[str, str]) -> Pushed:
+        """Read one message, over HTTP or MQTT (then `headers` holds `topic`); opens and keeps nothing.
+
+        Raises `Garbled` where nothing at all can be read. A message that is understood and has no counts is empty.
+        """
 
 
 class Brand(Protocol):

@@ -1,19 +1,25 @@
-"""Milesight network cameras that count people and answer over CGI, also those sold under other names.
+"""Milesight's three families of counting devices, also those sold under other names; option `family` says which.
 
-Lines, regions and heat come from the camera's memory, as tables of hours in its local time (`dataloader.cgi`); running
-counters and alarm flags come as a script of settings (`operator.cgi`). An account that may only view is enough.
+Network cameras (`camera`) answer over CGI, VS133-type counters (`vs133`) over a JSON API; VS121, VS125 and VS135
+(`push`) send JSON over HTTP or MQTT. Of a camera, lines, regions and heat come from its memory, as tables of hours in
+its local time (`dataloader.cgi`); running counters and alarm flags come as a script of settings (`operator.cgi`). An
+account that may only view is enough.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.drivers.base import Counter, Garbled, History, Kind, Row, Unsupported
+from agent.drivers.families import milesight_push, milesight_vs133
+from agent.drivers.families.milesight_vs133 import Counters
+from agent.drivers.reading.documents import json_of
 from agent.drivers.reading.fetch import Access
 from agent.drivers.reading.intervals import Series, intervals
 from agent.drivers.reading.localtime import whole_hours
+from agent.drivers.reading.pushed import Sender, choice, decoded, only
+from agent.drivers.reading.sheet import Sheet, of_kind
 from agent.drivers.reading.table import MAX_PROBLEMS, MOST, Table, count, read_table
 from agent.drivers.reading.text import Pair, is_page, pairs, text_of
 
@@ -45,31 +51,37 @@ _GRID = 32  # cells a side, at most
 _MAP = 192  # points a side, where the camera does not say
 _LARGEST_MAP = 10_000
 _LARGEST_SCALE = 1000
-_MAX_COMMAS = 200_000  # a full map of 192 x 192 points has 110,592; keeps what JSON becomes below 16 MiB
 
 
 def open_driver(device: Device) -> Driver:
-    """A driver for this camera; option `heat_scale` times a heat value makes seconds (1; 0.1 for some models).
+    """A driver for this device; option `heat_scale` times a camera's heat value makes seconds (1; 0.1 for some models).
 
     Raises:
         ValueError: the address or an option is wrong.
     """
-    unknown = device.options.keys() - {"heat_scale"}
-    if unknown:
-        raise ValueError(f"option {min(unknown)!r}: the options of milesight are: heat_scale")
+    only(device.options, "milesight", ["family", "heat_scale"])
+    family = choice(device.options, "family", ["camera", "vs133", "push"])
     scale = device.options.get("heat_scale", 1)
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= _LARGEST_SCALE:
         raise ValueError(f"option heat_scale is {scale!r}: write a number above 0 and up to 1000, such as 1 or 0.1")
-    return _Camera(device, float(scale))
+    if family == "push":
+        return Sender(device, milesight_push.read)
+    return Counters(device) if family == "vs133" else _Camera(device, float(scale))
 
 
 def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) -> tuple[Kind, History]:
-    """Read one recorded body of any of the three shapes; `kind` None means recognise it."""
+    """Read one recorded body of any of the families; `kind` None means recognise it."""
     text = text_of(body)
     start = text.lstrip()[:80]
     if is_page(body) or start.startswith("<"):
         raise Garbled("a web page instead of data", text, 1, 1)
     if start.startswith(("{", "[")):
+        if milesight_push.is_push(text):
+            return decoded(milesight_push.read, body, kind, zone, now)
+        if milesight_vs133.is_answer(text):
+            sheet = Sheet(zone, now)
+            milesight_vs133.read(sheet, json_of(text))
+            return of_kind(sheet.history(), kind)
         return Kind.HEAT, _grid(text, kind, now)
     if kind is Kind.COUNTERS or (kind is None and "=" in start.partition("\n")[0]):
         return Kind.COUNTERS, _status(text, now)
@@ -237,7 +249,7 @@ def _counter(pair: Pair) -> Counter | Garbled | None:
 
 def _grid(text: str, kind: Kind | None, now: float) -> History:
     """Non-zero cells of a grid of at most 32 x 32; it carries no interval, so its rows have no length."""
-    found = _json(text)
+    found = json_of(text)
     if not isinstance(found, dict) or not isinstance(found.get("data"), list) or kind not in (None, Kind.HEAT):
         raise Garbled(f"JSON, where {kind or 'a heat map'} was expected", text, 1, 1)
     points, width, height = found["data"], found.get("map_w", _MAP), found.get("map_h", _MAP)
@@ -261,14 +273,3 @@ def _grid(text: str, kind: Kind | None, now: float) -> History:
         if value
     ]
     return History(rows, problems)
-
-
-def _json(text: str) -> object:
-    if text.count(",") > _MAX_COMMAS:
-        raise Garbled("more points than any map has", text, 1, 1)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise Garbled(f"damaged JSON: {error.msg}", text, error.lineno, error.colno) from None
-    except (ValueError, RecursionError):  # a number of thousands of digits; nested too deep
-        raise Garbled("JSON that no camera writes", text, 1, 1) from None

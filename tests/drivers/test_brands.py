@@ -14,10 +14,10 @@ from agent.contract.observation import Observation, Origin, Quality, checked
 from agent.drivers.base import Kind
 from agent.drivers.reading import brands as module
 from agent.drivers.reading.brands import brand, brands
-from agent.drivers.reading.decoded import observations
+from agent.drivers.reading.decoded import observations, unwrapped
 
 ROOT = Path(__file__).parents[2]
-STATUSES = ("VENDORSAMPLE", "VENDORDOC", "THIRDPARTYTEST", "QUOTED", "RECONSTRUCTED")
+STATUSES = ("DEVICE", "VENDORSAMPLE", "VENDORDOC", "DOC", "THIRDPARTYTEST", "QUOTED", "RECONSTRUCTED")
 LATER = 4_102_444_800
 
 
@@ -31,9 +31,11 @@ def recorded_of(name):
 
 
 def body_of(path):
-    body = path.read_bytes()
-    envelope = json.loads(body) if path.suffix == ".json" else {}
-    return envelope["body"].encode() if "body" in envelope else body
+    return unwrapped(path.read_bytes())
+
+
+def sample_of(name):
+    return tomllib.loads((ROOT / "config" / "sensors" / f"{name}.toml").read_text())["sensor"]
 
 
 def test_there_are_brands():
@@ -50,11 +52,12 @@ def test_paragraph(name):
 
 
 async def test_driver(name, rig):
-    """It opens a driver without connecting, which says what it asks for and how often."""
+    """It opens a driver without connecting, which says what it asks for and how often, or takes what is sent."""
 
-    driver = brand(name).open_driver(await rig.device("192.0.2.10"))
+    options = sample_of(name)[0].get("options", {})
+    driver = brand(name).open_driver(await rig.device("192.0.2.10", **options))
 
-    assert driver.cadence
+    assert driver.cadence or callable(driver.receive)
     assert all(isinstance(kind, Kind) and seconds > 0 for kind, seconds in driver.cadence.items())
     assert inspect.iscoroutinefunction(driver.history)
     assert inspect.iscoroutinefunction(driver.counters)
@@ -63,9 +66,7 @@ async def test_driver(name, rig):
 async def test_sample(name, rig):
     """Its sample configuration loads, names it, and its options are ones it takes."""
 
-    sample = tomllib.loads((ROOT / "config" / "sensors" / f"{name}.toml").read_text())
-
-    for sensor in sample["sensor"]:
+    for sensor in sample_of(name):
         assert sensor["driver"] == name
         ZoneInfo(sensor["zone"])
         assert "password" not in sensor
@@ -85,11 +86,35 @@ def test_recorded_answers(name):
             assert row.metric in METRICS
             end = max(row.end, row.start + 1)  # a reading of a moment becomes an interval in the poller
             checked(Observation("x", row.place, row.metric, row.start, end, row.value, Origin.LOG, Quality.MEASURED))
-        rows, problems = observations(name, body_of(path), kind, ZoneInfo("Europe/Lisbon"), LATER)
+        assert isinstance(kind, Kind)
+        rows, problems = observations(name, path.read_bytes(), None, ZoneInfo("Europe/Lisbon"), LATER)
         has_lines = any(row.place.startswith("line:") for row in history.rows)
         assert len(rows) == sum(not has_lines or row.place != "sensor" for row in history.rows)
         assert not problems
         json.dumps(rows)
+
+
+async def test_wrong_options(name, rig):
+    """An option that the brand does not have is refused with those it has; so is an address that is none."""
+
+    options = sample_of(name)[0].get("options", {})
+
+    with pytest.raises(ValueError, match="option 'colour'"):
+        brand(name).open_driver(await rig.device("192.0.2.10", colour="red", **options))
+    with pytest.raises(ValueError, match="address"):
+        brand(name).open_driver(await rig.device("http://192.0.2.10/", **options))
+
+
+def test_quality(name):
+    """It is said of each what it was verified against and what is unknown; no brand claims more than it has."""
+
+    told = tomllib.loads((ROOT / "agent" / "drivers" / "quality.toml").read_text())
+
+    assert set(told) == set(brands())
+    assert set(told[name]) == {"scale", "device", "document", "client", "unknown"}
+    assert told[name]["unknown"]
+    assert told[name]["scale"] in {"bronze", "silver", "gold"}
+    assert told[name]["scale"] != "gold" or told[name]["device"]
 
 
 def test_unknown():

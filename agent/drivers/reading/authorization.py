@@ -55,8 +55,8 @@ class Basic:
     nonce = ""
     strength = 0
 
-    def header(self, _target: str, username: str, password: str) -> str:
-        """The `Authorization` of a GET."""
+    def header(self, _target: str, username: str, password: str, _method: str = "GET") -> str:
+        """The `Authorization` of a request."""
         return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
@@ -91,14 +91,14 @@ class Digest:
         self._hash = _HASHES[name]
         self.strength = len(_HASHES) - list(_HASHES).index(name)
 
-    def header(self, target: str, username: str, password: str) -> str:
-        """The `Authorization` of a GET of this target (path and query as they are sent)."""
+    def header(self, target: str, username: str, password: str, method: str = "GET") -> str:
+        """The `Authorization` of a request for this target (path and query as they are sent)."""
         self._times += 1
         count = f"{self._times:08x}"
         secret = self._digest(username, self._realm, password)
         if self._session:
             secret = self._digest(secret, self.nonce, self._cnonce)
-        asked = self._digest("GET", target)
+        asked = self._digest(method, target)
         fields = {"username": username, "realm": self._realm, "nonce": self.nonce, "uri": target}
         plain = {"algorithm": self._algorithm} if self._algorithm else {}
         if self._qop:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from agent.contract.observation import Origin, Quality
 from agent.contract.times import rfc3339
 from agent.drivers.base import Garbled, Kind, Row
 from agent.drivers.reading.brands import brand
+from agent.drivers.reading.sheet import kind_of
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+MOST = 4 * 1024 * 1024  # bytes of an envelope
 SETTLED = 90  # seconds after its end until a device no longer revises an interval
 
 
@@ -26,16 +29,28 @@ def observations(
         ValueError: there is no such driver.
     """
     try:
-        _, history = brand(driver).decode(body, kind, zone, now)
+        _, history = brand(driver).decode(unwrapped(body), kind, zone, now)
     except Garbled as error:
         return [], [error]
     by_line = {(row.metric, row.start) for row in history.rows if row.place.startswith("line:")}
     counting = [row for row in history.rows if row.place != "sensor" or (row.metric, row.start) not in by_line]
-    return [_shown(row, now) for row in counting], list(history.problems)
+    return [_shown(row, now, pushed=history.pushed) for row in counting], list(history.problems)
 
 
-def _shown(row: Row, now: float) -> dict[str, Any]:
-    origin, quality = _told(row, now)
+def unwrapped(body: bytes) -> bytes:
+    """The body itself where it was recorded in an envelope, `{"content_type": …, "body": …}`, to keep its line ends."""
+    if len(body) > MOST or body.lstrip()[:1] != b"{" or b'"body"' not in body or b'"content_type"' not in body:
+        return body
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    found = envelope.get("body")
+    return found.encode("utf-8", "replace") if isinstance(found, str) and "content_type" in envelope else body
+
+
+def _shown(row: Row, now: float, *, pushed: bool) -> dict[str, Any]:
+    origin, quality = _told(row, now, pushed=pushed)
     return {
         "place": row.place,
         "metric": row.metric,
@@ -47,8 +62,10 @@ def _shown(row: Row, now: float) -> dict[str, Any]:
     }
 
 
-def _told(row: Row, now: float) -> tuple[Origin, Quality]:
-    if row.start == row.end:  # a running counter: a reading of a moment
+def _told(row: Row, now: float, *, pushed: bool) -> tuple[Origin, Quality]:
+    if kind_of(row) is Kind.COUNTERS or (row.start == row.end and not pushed):  # a reading of a moment
         return Origin.LIVE, Quality.PROVISIONAL
-    quality = Quality.ESTIMATED if row.repeated else Quality.MEASURED
+    quality = Quality.ESTIMATED if row.repeated or row.partial else Quality.MEASURED
+    if pushed:
+        return Origin.PUSH, quality
     return Origin.LOG, quality | Quality.PROVISIONAL if now < row.end + SETTLED else quality

@@ -1,4 +1,4 @@
-"""One GET of one device, capped in seconds and bytes, without redirects; whatever fails is a `SensorError`."""
+"""One GET or POST of one device, capped in seconds and bytes, without redirects; whatever fails is a `SensorError`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ class _Answer(NamedTuple):
     offers: Sequence[str] = ()
 
 
+class _Request(NamedTuple):
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes | None = None
+
+
 class Access:
     """The way to one device. It remembers how the device wants to be logged in to, so its calls must not overlap."""
 
@@ -58,22 +65,29 @@ class Access:
         self._deadline = deadline
         self._way: Basic | Digest | None = None
 
-    async def get(self, target: str) -> bytes:
+    async def get(self, target: str, **headers: str) -> bytes:
         """The body of a GET of this target: path and query, sent exactly as given."""
+        return await self._asked(_Request("GET", target, headers))
+
+    async def post(self, target: str, body: bytes, content_type: str) -> bytes:
+        """The body that a POST of this body to this target is answered with."""
+        return await self._asked(_Request("POST", target, {"Content-Type": content_type}, body))
+
+    async def _asked(self, request: _Request) -> bytes:
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._logged_in(target)
+                return await self._logged_in(request)
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             raise translated(error, self._deadline) from error
 
-    async def _logged_in(self, target: str) -> bytes:
+    async def _logged_in(self, request: _Request) -> bytes:
         """The body, with at most one wrong password a call: cameras lock an account after a few."""
         used = self._way
-        answer = await self._once(target, used)
+        answer = await self._once(request, used)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._way = None
             way = self._way_in(answer.offers, used)
-            answer = await self._once(target, way)
+            answer = await self._once(request, way)
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 raise Refused("it does not accept the user name and password")
             self._way = way
@@ -89,12 +103,15 @@ class Access:
             raise Refused("it does not accept the user name and password")
         return way
 
-    async def _once(self, target: str, way: Basic | Digest | None) -> _Answer:
-        headers = {"Accept-Encoding": "identity", "User-Agent": "footfall"}
+    async def _once(self, request: _Request, way: Basic | Digest | None) -> _Answer:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "footfall", **request.headers}
         if way:
-            headers["Authorization"] = way.header(target, self._device.username, self._device.password)
-        async with self._device.session.get(
-            URL(f"http://{self._device.address}{target}", encoded=True),
+            username, password = self._device.username, self._device.password
+            headers["Authorization"] = way.header(request.target, username, password, request.method)
+        async with self._device.session.request(
+            request.method,
+            URL(f"http://{self._device.address}{request.target}", encoded=True),
+            data=request.body,
             headers=headers,
             allow_redirects=False,
             auto_decompress=False,

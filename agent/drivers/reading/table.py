@@ -53,6 +53,10 @@ class Table:
             raw = ",".join(self.rows[row])
             self.refused[row] = Garbled(f"{self.header[column]!r} {what}", raw, self.lines[row], column + 1)
 
+    def cells(self, column: int) -> Sequence[str]:
+        """The cells of a column as they were written."""
+        return self._columns[column]
+
     def times(self, column: int) -> list[int | None]:
         """What the wall clock shows in each cell; see `localtime.wall_seconds`."""
         try:

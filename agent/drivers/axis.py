@@ -1,0 +1,185 @@
+"""Axis cameras that count people: AXIS People Counter, AXIS 3D People Counter (P8815-2) and AXIS Object Analytics.
+
+The first two are asked for their memory; the 3D one may also send Retail Data over HTTP, and Object Analytics sends
+totals over MQTT. Which application a camera has is the option `application`. A user with viewer rights is enough.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from agent.drivers.base import Counter, Garbled, History, Kind, Pushed, Unsupported
+from agent.drivers.reading.axis_shapes import export_3d, occupancy_now, people_counter, scenario_totals
+from agent.drivers.reading.documents import fingerprint, json_of
+from agent.drivers.reading.fetch import Access
+from agent.drivers.reading.localtime import whole_hours
+from agent.drivers.reading.pushed import Letter, choice, decoded, number, only, places, received
+from agent.drivers.reading.shape import Object, items, table, word
+from agent.drivers.reading.sheet import Sheet, of_kind
+from agent.drivers.reading.text import is_page, text_of
+from agent.drivers.reading.values import moment, persons
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from agent.drivers.base import Device, Driver
+
+_LIVE = "/local/{app}/.api?live-sum.json"
+_EXPORT = "/local/{app}/.api?export-json&date={first:%Y%m%d}-{last:%Y%m%d}&res=15m"
+_EXPORT_3D = "/a3dpc/api/export/json?start={first:%Y%m%d}&end={last:%Y%m%d}&resolution=minute"
+_ANALYTICS = "/local/objectanalytics/control.cgi"
+_SCENARIO = re.compile(r"(?:Device\d+)?Scenario(\d{1,3})", re.ASCII)
+
+
+def open_driver(device: Device) -> Driver:
+    """A driver for this camera.
+
+    Options: `application` is people-counter, 3d or object-analytics; `scenarios` says what each scenario of Object
+    Analytics counts, `{ "1" = "line:1 in", "2" = "line:1 out" }`; `scenario` (1 to 9) how many there are.
+
+    Raises:
+        ValueError: the address or an option is wrong.
+    """
+    only(device.options, "axis", ["application", "path", "scenarios", "scenario"])
+    places(device.options, "scenarios")
+    choice(device.options, "path", ["tvpc", "people-counter"])
+    application = choice(device.options, "application", ["people-counter", "3d", "object-analytics"])
+    return _Camera(device, application, number(device.options, "scenario", 1, 1, 9))
+
+
+def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) -> tuple[Kind, History]:
+    """Read one recorded answer or message of any of the applications."""
+    text = text_of(body)
+    if is_page(body):
+        raise Garbled("a web page instead of data", text, 1, 1)
+    if _is_message(text):
+        return decoded(_message, body, kind, zone, now)
+    sheet = Sheet(zone, now)
+    _answer(sheet, text)
+    return of_kind(sheet.history(), kind)
+
+
+class _Camera:
+    def __init__(self, device: Device, application: str, scenarios: int) -> None:
+        self._device, self._application, self._scenarios = device, application, scenarios
+        self._app = choice(device.options, "path", ["tvpc", "people-counter"])
+        self._access = Access(device)
+        self.cadence: Mapping[Kind, float] = {
+            "people-counter": {Kind.LINES: 60, Kind.COUNTERS: 60},
+            "3d": {Kind.LINES: 60},
+            "object-analytics": {Kind.COUNTERS: 60},
+        }[application]
+
+    async def history(self, kind: Kind, since: int, until: int) -> History:
+        if kind is not Kind.LINES or self._application == "object-analytics":
+            raise Unsupported(f"the application keeps no history of {kind}")
+        sheet = Sheet(self._device.zone, self._device.now())
+        for first, last in whole_hours(since, until, self._device.zone):
+            target = _EXPORT if self._application == "people-counter" else _EXPORT_3D
+            body = await self._access.get(target.format(app=self._app, first=first, last=_after(last, target)))
+            _answer(sheet, text_of(body))
+        found = sheet.history()
+        return found._replace(rows=[row for row in found.rows if row.end > since and row.start < until])
+
+    async def counters(self) -> Sequence[Counter]:
+        sheet = Sheet(self._device.zone, self._device.now())
+        if self._application == "people-counter":
+            _answer(sheet, text_of(await self._access.get(_LIVE.format(app=self._app))))
+        elif self._application == "object-analytics":
+            for scenario in range(1, self._scenarios + 1):
+                await self._scenario(sheet, scenario)
+        if sheet.problems:
+            raise sheet.problems[0]
+        if not sheet.counters:
+            raise Unsupported("the application tells no running totals")
+        return list(sheet.counters.values())
+
+    async def _scenario(self, sheet: Sheet, scenario: int) -> None:
+        asked = {"apiVersion": "1.2", "method": "getAccumulatedCounts", "params": {"scenario": scenario}}
+        body = await self._access.post(_ANALYTICS, json.dumps(asked).encode(), "application/json")
+        found = table(json_of(text_of(body)))
+        if "error" in found:
+            raise Unsupported(f"the application has no such scenario: {word(table(found, 'error'), 'message')}")
+        scenario_totals(sheet, table(found, "data"), _meaning(self._device.options, str(scenario)))
+
+    def receive(self, body: bytes, content_type: str, headers: Mapping[str, str]) -> Pushed:
+        return received(self._device, _message, body, content_type, headers)
+
+
+def _after(last: datetime, target: str) -> datetime:
+    """The 3D application's end is the start of a day, so that a day ends with the next."""
+    return last + timedelta(seconds=1) if target == _EXPORT_3D else last
+
+
+def _answer(sheet: Sheet, text: str) -> None:
+    if text.lstrip()[:1] not in {"{", "["}:
+        return export_3d(sheet, text)
+    found = json_of(text)
+    if isinstance(found, list) or isinstance(table(found).get("data"), list):
+        return export_3d(sheet, found)
+    if "method" in table(found) and "data" in table(found):
+        return scenario_totals(sheet, table(found, "data"), "line:1 in")
+    if people_counter(sheet, table(found)) or occupancy_now(sheet, table(found)):
+        return None
+    raise Garbled("no counts of any application in it", text, 1, 1)
+
+
+# ---- messages
+
+
+def _is_message(text: str) -> bool:
+    return '"measurements"' in text or ('"message"' in text and '"topic"' in text)
+
+
+def _message(letter: Letter, text: str) -> None:
+    found = table(json_of(text))
+    letter.fingerprint = fingerprint(found, ("utcSent", "localSent"))
+    if "message" in found:
+        return _analytics(letter, found)
+    sensor = table(found, "sensor")
+    letter.serial = word(sensor, "serial")
+    letter.clock = letter.value("utcSent", found.get("utcSent"), moment)
+    data = table(found, "data")
+    measurements = items(data, "measurements")
+    for index, measured in enumerate(measurements):
+        if word(measured, "kind") == "people-counts":
+            _people(letter, f"measurements[{index}]", measured, data)
+    if "measurements" not in data:
+        raise Garbled("no Retail Data: no data.measurements in it", text, 1, 1)
+    return None
+
+
+def _people(letter: Letter, where: str, measured: Object, data: Object) -> None:
+    start, end = (
+        letter.value(f"{where}.{name}", measured.get(name, data.get(name)), moment) for name in ("utcFrom", "utcTo")
+    )
+    if start is None or end is None:
+        return letter.problem(f"{where} says no utcFrom and utcTo")
+    for index, item in enumerate(items(measured, "items")):
+        metric = word(item, "direction").lower()
+        if metric not in {"in", "out"}:
+            letter.problem(f"{where}.items[{index}]: no direction in or out", metric)
+            continue
+        value = letter.value(f"{where}.items[{index}].count", item.get("count"), persons)
+        letter.add("line:1", metric, start, end, value, word(measured, "utcFrom"))
+    return None
+
+
+def _analytics(letter: Letter, found: Object) -> None:
+    """Totals since the last reset, as text, without a direction: that is what the scenario was drawn for."""
+    letter.serial = word(found, "serial")
+    letter.clock = letter.value("timestamp", found.get("timestamp"), moment)
+    topic = letter.topic or word(found, "topic")
+    name = topic.rpartition("/")[2]
+    scenario = _SCENARIO.fullmatch(name)
+    if not scenario:
+        raise Garbled(f"no scenario that counts: {name[:80]!r}", topic, 1, 1)
+    scenario_totals(letter, table(found, "message", "data"), _meaning(letter.options, scenario[1]))
+
+
+def _meaning(options: Mapping[str, object], scenario: str) -> str:
+    return places(options, "scenarios").get(scenario, f"line:{scenario} in")
