@@ -25,6 +25,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever meets it has the old Pyt
 
 HERE = Path(__file__).resolve().parent
 MARKER = "made-by-footfall-run.txt"  # an environment without it is somebody else's and is never touched
+CAMPAIGNS = ("chaos", "offline")
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "agent", "cloud_receiver")
 
 USAGE = """\
@@ -33,6 +34,10 @@ usage: python3 run.py COMMAND [ARGUMENTS]
   demo      a simulated store: cameras, agent, outage, broker, receiver, PostgreSQL, reconciliation
             [--once] [--json PATH] [--kill agent,broker,receiver,database] [--no-mosquitto]
   test      the whole test suite [arguments of pytest]
+  chaos     kill agent, broker, receiver and database again and again on bad lines; nothing may be lost
+            [--kills N] [--seed S] [--workers N] [--json] [--keep]
+  offline   a store comes back after a month offline; fresh numbers must not wait for the old
+            [--days N] [--json] [--keep]
   bench     speed and size beside the limits measured in the same run [--json]
   lint      ruff format --check, ruff check, mypy
   agent     footfall-agent from this checkout [its arguments]
@@ -223,7 +228,7 @@ def lint() -> int:
 
 def main(arguments: list[str]) -> int:
     command, rest = (arguments[0] if arguments else "", arguments[1:])
-    if command in ("demo", "test", "bench"):
+    if command in ("demo", "test", "bench", *CAMPAIGNS):
         os.chdir(HERE)
     if command == "lint":
         return lint()
@@ -231,6 +236,8 @@ def main(arguments: list[str]) -> int:
         test(rest)
     elif command == "demo":
         become(environment("demo"), "tests/rig/demo.py", *rest)
+    elif command in CAMPAIGNS:
+        become(environment("dev"), f"tests/campaigns/{command}.py", *rest)
     elif command == "bench":
         become(environment("dev"), "tests/benchmarks/bench.py", *rest)
     elif command in ("agent", "receiver"):

@@ -15,7 +15,7 @@ class Headquarters:
     """A reader of HQ's tables; each question is a connection, as the database may be killed between two."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     async def rows(self) -> list[Kept]:
         """Every row, withdrawn ones too."""
@@ -26,7 +26,7 @@ class Headquarters:
         return int((await self._ask("SELECT count(*) FROM observations"))[0][0])
 
     async def _ask(self, question: str) -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(self._url, timeout=10)
+        connection = await asyncpg.connect(self.url, timeout=10)
         try:
             return list(await connection.fetch(question))
         finally:

@@ -20,7 +20,7 @@ READY_WITHIN = 60.0  # seconds; a cold numba cache and initdb on a busy two-core
 STOP_WITHIN = 8.0  # seconds between SIGTERM and SIGKILL
 LOOK_EVERY = 0.02
 RESTART_AFTER = 0.5  # seconds; systemd's RestartSec
-MAX_RESTARTS = 30  # a process that ends so often is broken, and the waits of the rig say so
+MAX_RESTARTS = 30  # a process that ends so often unasked is broken, and the waits of the rig say so
 TAIL = 2000  # characters of a log that an error shows
 
 
@@ -177,6 +177,7 @@ class Unit:
     def __init__(self, process: Process, ready: Path | int) -> None:
         self.process = process
         self.restarts = 0
+        self.kills = 0
         self._ready = ready
         self._keeper: asyncio.Task[None] | None = None
 
@@ -190,6 +191,7 @@ class Unit:
     async def kill(self) -> float:
         """SIGKILL; the seconds until it was up again."""
         began = time.monotonic()
+        self.kills += 1
         restarts = self.restarts
         await self.process.kill()
         async with asyncio.timeout(READY_WITHIN):
@@ -217,7 +219,7 @@ class Unit:
         return {}
 
     async def _keep(self) -> None:
-        while self.restarts < MAX_RESTARTS:
+        while self.restarts - self.kills < MAX_RESTARTS:
             await self.process.wait()
             await asyncio.sleep(RESTART_AFTER)
             await self._begin()

@@ -109,12 +109,12 @@ class Stage:
             )
         return self._write("agent.toml", parts)
 
-    def write_receiver(self, broker: int, version: str) -> Path:
-        """The receiver's configuration: its own PostgreSQL in the folder."""
-        return self._write(
-            "receiver.toml",
-            [f'[receiver]\ntenant = "{TENANT}"', '[database]\ndata_dir = "hq"', _mqtt(broker, version)],
-        )
+    def write_receiver(self, broker: int, version: str, worker: str = "main", database: str = "") -> Path:
+        """A receiver's configuration: its own PostgreSQL in the folder, or another receiver's by its URL."""
+        name = "receiver.toml" if worker == "main" else f"receiver-{worker}.toml"
+        place = f'url = "{database}"' if database else 'data_dir = "hq"'
+        parts = [f'[receiver]\ntenant = "{TENANT}"\nworker = "{worker}"', f"[database]\n{place}"]
+        return self._write(name, [*parts, _mqtt(broker, version)])
 
     def _write(self, name: str, parts: list[str]) -> Path:
         self.path(name).write_text("\n\n".join(parts) + "\n")

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from agent.foundation.clock import Clock
+    from tests.rig.weather import Weather
 
 ASKED_WITHIN = aiohttp.ClientTimeout(total=10)
 AGENT, RECEIVER = "agent", "cloud_receiver.cli"
@@ -33,16 +35,22 @@ GONE = (aiohttp.ClientError, asyncpg.PostgresError, asyncpg.InterfaceError, OSEr
 
 
 class Store:
-    """One store, end to end. Each part is started by its own method, so that a demo can tell how long each took."""
+    """One store, end to end. Each part is started by its own method, so that a demo can tell how long each took.
 
-    def __init__(self, stage: Stage, *, agent: str = AGENT) -> None:
+    With `weather`, one of the store's line and one of HQ's, there is a second cable, between broker and receivers.
+    """
+
+    def __init__(self, stage: Stage, *, agent: str = AGENT, weather: tuple[Weather, Weather] | None = None) -> None:
         self.stage = stage
+        self._weather = weather
         self.clock: Clock = stage.clock(time.time())
         self.broker = Broker(stage.folder, stage.environment, mosquitto=stage.plan.mosquitto)
         self.cable = Proxy(0)
+        self.hq_cable: Proxy | None = None
         self.receiver = self._unit("receiver", RECEIVER, "run", "--config", stage.path("receiver.toml"))
         self.agent = self._unit("agent", agent, "run", "--config", stage.path("agent.toml"))
         self.cameras = self._unit("cameras", AGENT, "simulate", stage.path("scenario.toml"))
+        self.workers: list[Unit] = []  # receivers beside the first, on its database
         self.hq = Headquarters("")
         self.page = self.control = ""
         self.first_poll = 0.0
@@ -62,7 +70,9 @@ class Store:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
         await asyncio.gather(self.agent.stop(), self.cameras.stop())
-        await asyncio.gather(self.receiver.stop(), self.cable.__aexit__(), self.broker.stop())
+        cables = [cable.__aexit__() for cable in (self.cable, self.hq_cable) if cable]
+        await asyncio.gather(*(worker.stop() for worker in self.workers))
+        await asyncio.gather(self.receiver.stop(), self.broker.stop(), *cables)
         # PostgreSQL has a session of its own, and stays when its receiver was killed.
         await sweep(self.stage.folder)
 
@@ -74,19 +84,33 @@ class Store:
         self.control, self._addresses = facts["control"], facts["cameras"]
 
     async def start_broker(self) -> None:
-        """The broker, and the cable that leads to it."""
+        """The broker, and the cables that lead to it."""
         await self.broker.start()
-        self.cable = Proxy(self.broker.port)
+        self.cable = Proxy(self.broker.port, weather=self._weather[0] if self._weather else None)
         await self.cable.__aenter__()
+        if self._weather:
+            self.hq_cable = Proxy(self.broker.port, weather=self._weather[1])
+            await self.hq_cable.__aenter__()
+
+    @property
+    def hq_port(self) -> int:
+        """Where the receivers reach the broker."""
+        return self.hq_cable.port if self.hq_cable else self.broker.port
 
     async def start_receiver(self) -> None:
         """The receiver with its own PostgreSQL, and the device made known to it."""
-        config = self.stage.write_receiver(self.broker.port, self.broker.version)
+        config = self.stage.write_receiver(self.hq_port, self.broker.version)
         facts = await self.receiver.start()
         self.hq = Headquarters(facts["database_url"])
         registration = ("device", "add", DEVICE, "--store", STORE, "--tenant", TENANT, "--config", str(config))
         command = python(RECEIVER, *registration)
         await run_once(Process("device-add", command, self.stage.folder, self.stage.environment))
+
+    async def start_worker(self, name: str) -> None:
+        """One more receiver, which shares the first one's work and database."""
+        config = self.stage.write_receiver(self.hq_port, self.broker.version, name, self.hq.url)
+        self.workers.append(self._unit(f"receiver-{name}", RECEIVER, "run", "--config", config))
+        await self.workers[-1].start()
 
     async def start_agent(self) -> None:
         """The agent, whose page keeps its port when it is killed."""
@@ -159,10 +183,21 @@ class Store:
     async def _kill_database(self) -> float:
         """The postmaster; its children follow it, and its receiver starts it again."""
         began = time.monotonic()
-        lock = next(self.stage.path("hq").rglob("postmaster.pid"))
-        os.kill(int(lock.read_text().split("\n", 1)[0]), signal.SIGKILL)
+        if pid := self.postmaster:
+            os.kill(pid, signal.SIGKILL)
         await self.until(self._answers, 60, "PostgreSQL is back", every=0.1)
         return time.monotonic() - began
+
+    @property
+    def postmaster(self) -> int | None:
+        """The pid of PostgreSQL's first process, while it runs."""
+        try:
+            lock = next(self.stage.path("hq").rglob("postmaster.pid"))
+            pid = int(lock.read_text().split("\n", 1)[0])
+            named = Path(f"/proc/{pid}/comm").read_text()
+        except (OSError, ValueError, StopIteration):
+            return None
+        return pid if named.startswith("postgres") else None
 
     async def _answers(self) -> bool:
         return await self.hq.count() >= 0

@@ -88,3 +88,34 @@ async def test_a_dead_broker_is_a_reset(unused_tcp_port: int):
 
     async with Proxy(unused_tcp_port) as proxy:
         assert await said(proxy) == b""
+
+
+async def test_a_forgotten_connection_is_half_open_and_new_ones_are_not(echo: int):
+    """Who was connected is heard by nobody and told by nobody; who connects now gets through."""
+
+    async with Proxy(echo) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"hello")
+        assert await reader.read(1000) == b"hello"
+
+        proxy.forget()
+        writer.write(b"hello again")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1000), 0.1)
+        assert await said(proxy) == b"hello"
+        assert not writer.transport.is_closing()
+        writer.transport.abort()
+
+
+async def test_a_narrow_line_hands_on_piece_by_piece(echo: int):
+    """What is written at once comes in slices of the rate, and whole."""
+
+    async with Proxy(echo) as proxy:
+        proxy.rate = 20_000
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"x" * 5000)
+
+        first = await reader.read(10_000)
+        assert len(first) < 5000
+        assert len(await reader.readexactly(5000 - len(first))) == 5000 - len(first)
+        writer.transport.abort()

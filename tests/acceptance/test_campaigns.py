@@ -1,0 +1,76 @@
+"""The campaigns in their short forms, as run.py starts them; the long ones are for a night."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from tests.rig.broker import mosquitto_path
+from tests.rig.processes import CHECKOUT
+
+pytestmark = pytest.mark.skipif(
+    mosquitto_path() is None and not os.environ.get("FOOTFALL_REQUIRE_ALL"),
+    reason="Mosquitto is not installed: apt install mosquitto",
+)
+ZERO = {"lost": 0, "duplicated": 0, "invented": 0, "wrong": 0}
+
+
+async def campaign(name: str, *options: str) -> tuple[int, dict]:
+    """Exit status and figures of one run; where it is interrupted, its processes are too."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable,
+        f"tests/campaigns/{name}.py",
+        *options,
+        "--json",
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        output, _ = await running.communicate()
+    except asyncio.CancelledError:
+        running.send_signal(signal.SIGINT)
+        await running.wait()
+        raise
+    return running.returncode, json.loads(output)
+
+
+@pytest.mark.timeout(400)
+async def test_sixty_kills_on_bad_lines_lose_nothing():
+    """SIGKILL to every part at random, lines that cut, delay, tear, repeat and reorder: each number arrives once."""
+
+    status, found = await campaign("chaos", "--kills", "60", "--seed", "60")
+
+    assert {name: found[name] for name in ZERO} == ZERO
+    assert sum(found["kills"].values()) == 60
+    assert min(found["kills"].values()) == 15
+    assert found["rows"] > 1000
+    assert status == 0
+
+
+@pytest.mark.timeout(400)
+async def test_the_same_kills_are_felt_by_an_agent_that_believes_puback():
+    """Deleting when the broker has it, as most collectors do, loses numbers: the campaign can fail."""
+
+    status, found = await campaign("chaos", "--kills", "16", "--seed", "60", "--unsafe-delete-on-puback")
+
+    assert found["lost"] > 0
+    assert status == 1
+
+
+@pytest.mark.timeout(300)
+async def test_a_store_that_was_offline_for_days_does_not_make_its_fresh_numbers_wait():
+    """The backlog drains behind the fresh lane, on 64 kbit/s as well, and costs the device no memory."""
+
+    status, found = await campaign("offline", "--days", "2")
+
+    assert (found["lost"], found["sum_differs"]) == (0, 0)
+    assert found["narrow"]["fresh_within_s"]["p99"] <= 10
+    assert found["fresh_within_s"]["p99"] <= 10
+    assert found["drained_rows"] > 0
+    assert status == 0
