@@ -10,6 +10,7 @@ import secrets
 import sys
 import zlib
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,9 @@ from agent.contract.times import DAY
 from agent.contract.topics import Branch
 from agent.drivers.base import Device
 from agent.drivers.reading.brands import brand
+from agent.enrol import identity
+from agent.enrol.renewal import Renewal
+from agent.enrol.trial import try_broker
 from agent.foundation import systemd
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.dial import TlsSettings
@@ -83,7 +87,7 @@ async def run(configuration: Configuration, problem: str, clock: Clock, ready_fi
         contact = Contact()
         report = Report(Parts(buffer, pollers, fills, collector, cycle, contact), about, clock)
         uplink = Uplink(
-            *(buffer, _sender(configuration), _link(configuration), clock),
+            *(buffer, _sender(configuration), link_settings(configuration), clock),
             Sources(report.health, lambda: {"store": cycle.values}),
             contact,
             Timing(settings.mqtt.every, settings.mqtt.resend_jitter),
@@ -97,6 +101,7 @@ async def run(configuration: Configuration, problem: str, clock: Clock, ready_fi
             "cycle": cycle.run(),
             "kernels": warm_kernels(report, settings.kernels.mode),
             "watchdog": feed_watchdog(collector, clock),
+            **_renewal(configuration),
             **{f"backfill {name}": one.run() for name, one in fills.items()},
         }
         await run_until_stopped(tasks, stop)
@@ -182,7 +187,8 @@ def _sender(configuration: Configuration) -> Sender:
     )
 
 
-def _link(configuration: Configuration) -> LinkSettings:
+def link_settings(configuration: Configuration) -> LinkSettings:
+    """How this device reaches the broker."""
     settings, mqtt = configuration.settings, configuration.settings.mqtt
     return LinkSettings(
         mqtt.host,
@@ -196,10 +202,22 @@ def _link(configuration: Configuration) -> LinkSettings:
     )
 
 
+def _renewal(configuration: Configuration) -> dict[str, Coroutine[object, object, object]]:
+    """Only who enrolled, and uses what enrolment brought, has somebody to renew it."""
+    if configuration.settings.mqtt.ca_file or identity.read_identity(configuration.identity_path) is None:
+        return {}
+    branch = _sender(configuration).branch
+
+    async def accepts(tls: TlsSettings) -> str:
+        return await try_broker(replace(link_settings(configuration), tls=tls), branch)
+
+    return {"renewal": Renewal(configuration.identity_path, accepts).run()}
+
+
 def _tls(configuration: Configuration) -> TlsSettings | None:
     mqtt = configuration.settings.mqtt
     if not mqtt.ca_file:
-        return None
+        return identity.tls_of(configuration.identity_path)
     return TlsSettings(
         *(configuration.named(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file))
     )

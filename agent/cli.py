@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.contract.times import parse_rfc3339
+from agent.contract.topics import Branch
 from agent.drivers.base import Garbled, Kind
 from agent.drivers.reading.decoded import observations
 from agent.foundation.clock import Clock, parse_clock
@@ -76,6 +77,35 @@ def status(
     else:
         _print_status(answer)
     raise typer.Exit(0 if answer["running"] and all(sensor["up"] for sensor in answer["sensors"]) else 1)
+
+
+@app.command()
+def enrol(
+    url: Annotated[str, typer.Argument(help="headquarters' address, as footfall-receiver device add prints it")] = "",
+    code: Annotated[str, typer.Option(help="the one-time code; asked for where it is left out")] = "",
+    file: Annotated[
+        Path | None, typer.Option(help="what footfall-receiver device bundle wrote, without a line")
+    ] = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Join the network: make a key, have it certified by headquarters, and try the broker with it."""
+    if bool(url) == bool(file):
+        _exit("name either headquarters' URL or --file")
+    from agent.app import link_settings  # noqa: PLC0415 - no other command needs it
+    from agent.enrol.join import Joining, join_by_code, join_by_file  # noqa: PLC0415 - as above
+
+    found = _configuration(config)
+    branch = Branch(found.settings.store.tenant, found.settings.store.id, found.settings.device.id)
+    who = Joining(branch, found.identity_path, link_settings(found))
+    if file:
+        outcome = asyncio.run(join_by_file(who, file))
+    else:
+        outcome = asyncio.run(join_by_code(who, url.rstrip("/"), code or typer.prompt("Code", hide_input=True)))
+    typer.echo(outcome.text, err=not outcome.well)
+    raise typer.Exit(0 if outcome.well else 1)
+
+
+app.command("enroll", hidden=True)(enrol)
 
 
 @app.command()

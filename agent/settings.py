@@ -18,6 +18,7 @@ from agent.contract.layout import Layout
 from agent.contract.topics import HQ
 from agent.contract.wire import Name
 from agent.drivers.reading.brands import brands
+from agent.enrol.identity import CURRENT
 from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
 from agent.foundation.trust import is_loopback
@@ -248,7 +249,7 @@ class Configuration(NamedTuple):
             ConfigurationError: the broker is on another machine, and there is neither ca_file nor an enrolment.
         """
         mqtt = self.settings.mqtt
-        if mqtt.ca_file or is_loopback(mqtt.host) or self.identity_path.is_dir():
+        if mqtt.ca_file or is_loopback(mqtt.host) or (self.identity_path / CURRENT).is_dir():
             return
         at = lines_of(self.file.read_text(encoding="utf-8-sig")).get(("mqtt", "host"), 1)
         raise ConfigurationError(

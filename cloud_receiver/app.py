@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ from cloud_receiver.database import registry
 from cloud_receiver.database.migrate import migrate
 from cloud_receiver.database.pool import AWAY, open_pool, persistently
 from cloud_receiver.database.server import Server
+from cloud_receiver.devices.authority import Authority
+from cloud_receiver.devices.enrolment import Enrolment
+from cloud_receiver.devices.listener import Listener
 from cloud_receiver.ingest.inbox import Limits
 from cloud_receiver.ingest.lanes import Lanes
 from cloud_receiver.ingest.measures import Measures
@@ -63,6 +67,8 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
         tasks["upkeep"] = upkeep.run()
         if server:
             tasks["database"] = server.watch()
+        if settings.enrolment.url:
+            tasks["enrolment"] = _listener(configuration, pool).run(settings.enrolment.host, settings.enrolment.port)
         notify(READY)
         parts.callback(notify, STOPPING)
         await run_until_stopped(tasks, stop)
@@ -86,6 +92,17 @@ async def database(configuration: Configuration) -> AsyncIterator[Pool]:
 async def _stop_own(server: Server) -> None:
     if not server.adopted:
         await server.stop()
+
+
+def enrolment(configuration: Configuration, pool: Pool) -> Enrolment:
+    """The authority, made where there is none yet, beside the registry. In real time, as TLS is."""
+    return Enrolment(pool, Authority(configuration.authority_dir, time.time()), time.time)
+
+
+def _listener(configuration: Configuration, pool: Pool) -> Listener:
+    return Listener(
+        enrolment(configuration, pool), configuration.authority_dir, (configuration.settings.enrolment.name,)
+    )
 
 
 def _broker(configuration: Configuration, password: str) -> LinkSettings:

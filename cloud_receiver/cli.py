@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from agent.contract.times import rfc3339
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.logs import configure
 from agent.foundation.toml import ConfigurationError
-from cloud_receiver import app, desk
-from cloud_receiver.database import registry
+from cloud_receiver import app, desk, gate
 from cloud_receiver.settings import read_configuration
-from cloud_receiver.spoken import DEFAULT, Config, read, told
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"  # what fits between two slashes of a topic
+from cloud_receiver.spoken import DEFAULT, Config, told
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Headquarters' side of Footfall.")
-device = typer.Typer(no_args_is_help=True, help="The registry of devices: who may send, and for which store.")
-cli.add_typer(device, name="device")
+cli.add_typer(gate.device, name="device")
 cli.add_typer(desk.forks, name="forks")
+cli.command("broker-config")(gate.broker_config)
 
 
 @cli.command()
@@ -53,46 +46,6 @@ def check(config: Config = DEFAULT) -> None:
     with told():
         settings = read_configuration(config).settings
         typer.echo(f"{config}: right. Tenant {settings.receiver.tenant}, broker {settings.mqtt.host}.")
-
-
-@device.command("add")
-def add(
-    name: Annotated[str, typer.Argument(metavar="DEVICE", help="The device's id, as in its agent.toml.")],
-    store: Annotated[str, typer.Option(help="The store whose numbers it brings.")],
-    tenant: Annotated[str, typer.Option(help="Default: the configuration's.")] = "",
-    config: Config = DEFAULT,
-) -> None:
-    """Make a device known; one that is known moves to the store named now."""
-
-    async def work() -> None:
-        configuration = read(config)
-        owner = tenant or configuration.settings.receiver.tenant
-        for part in (name, store, owner):
-            if not re.fullmatch(NAME, part):
-                raise ConfigurationError(f"{part!r}: letters, digits, dot, dash and underscore only, 63 at most")
-        async with app.database(configuration) as pool:
-            await registry.add_device(pool, name, owner, store, int(Clock().now()))
-        typer.echo(f"{name} sends for {store} of {owner}.")
-
-    with told():
-        asyncio.run(work())
-
-
-@device.command("list")
-def show(config: Config = DEFAULT) -> None:
-    """Who may send, for which store, and when each was last heard."""
-
-    async def work() -> None:
-        async with app.database(read(config)) as pool:
-            found = await registry.devices(pool)
-        table = Table("device", "tenant", "store", "added", "last batch")
-        for entry in found:
-            last = rfc3339(entry.last) if entry.last is not None else "never"
-            table.add_row(entry.device, entry.tenant, entry.store, rfc3339(entry.added), last)
-        Console().print(table)
-
-    with told():
-        asyncio.run(work())
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -14,6 +15,8 @@ from agent.contract.wire import Name
 from agent.foundation.toml import load, named_file, read_secret
 from agent.foundation.trust import is_loopback
 from cloud_receiver.database.partitions import Policy
+
+INSTALLED = Path("/etc/footfall")  # where the unit's configuration is
 
 
 class Table(BaseModel):
@@ -105,6 +108,44 @@ class Retention(Table):
         return self.observations_months * 28 * 86_400
 
 
+class Enrolment(Table):
+    """Where devices enrol and renew over HTTPS: off without `url`, which is also what installers are told.
+
+    `authority_dir` holds the root's key: without it, below the service's state directory.
+    """
+
+    url: Annotated[str, Field(max_length=300)] = ""
+    host: str = "0.0.0.0"  # noqa: S104 - it is there for strangers
+    port: Annotated[int, Field(ge=0, le=65535)] = 8443
+    authority_dir: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_https(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?", value):
+            raise ValueError('write it as "https://hq.example.com:8443", without a path')
+        return value
+
+    @property
+    def name(self) -> str:
+        """The host of the URL, for which the listener's certificate is made."""
+        return (urlsplit(self.url).hostname or "") if self.url else ""
+
+
+class Broker(Table):
+    """What `broker-config` writes: for a broker reached by `names`, into `folder`; port 0 is no such listener.
+
+    With a folder each change of the registry is written there, and `pid` (a number or a file) is told by SIGHUP.
+    """
+
+    names: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")], ...], Field(max_length=16)] = ()
+    port: Annotated[int, Field(ge=1, le=65535)] = 8883
+    password_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    loopback_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    folder: str = ""
+    pid: str = ""
+
+
 class Log(Table):
     """From which level up lines are written."""
 
@@ -119,6 +160,8 @@ class Settings(Table):
     database: Database = Database()
     limits: Limits = Limits()
     retention: Retention = Retention()
+    enrolment: Enrolment = Enrolment()
+    broker: Broker = Broker()
     log: Log = Log()
 
 
@@ -145,6 +188,24 @@ class Configuration(NamedTuple):
         if os.geteuid() == 0:
             return Path("/var/lib/footfall-receiver")
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "footfall-receiver")
+
+    @property
+    def authority_dir(self) -> Path:
+        """Where the certificate authority is: as set, else in the service's state directory, else in the user's."""
+        if self.settings.enrolment.authority_dir:
+            return self.beside(self.settings.enrolment.authority_dir)
+        given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+        if given or self.file.absolute().parent == INSTALLED:
+            return Path(given or "/var/lib/footfall-receiver", "authority")
+        if os.geteuid() == 0:
+            return Path("/var/lib/footfall-authority")
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "footfall-authority")
+
+    @property
+    def broker_folder(self) -> Path | None:
+        """Where the broker's rights are written at each change of the registry."""
+        folder = self.settings.broker.folder
+        return self.beside(folder) if folder else None
 
     @property
     def password(self) -> str:

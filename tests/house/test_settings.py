@@ -122,7 +122,7 @@ def test_a_line_that_leaves_the_machine_has_tls(folder):
     path.write_text(path.read_text().replace("mqtt.example.com", "127.0.0.1"))
     assert read_configuration(path, with_files=True)
     path.write_text(path.read_text().replace("127.0.0.1", "mqtt.example.com"))
-    (folder / "buffer.identity").mkdir()
+    (folder / "buffer.identity/current").mkdir(parents=True)
     assert read_configuration(path, with_files=True)
 
 

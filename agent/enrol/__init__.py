@@ -1,0 +1,1 @@
+"""How a device joins its network: key, certificate, enrolment and renewal."""

@@ -1,0 +1,1 @@
+"""Who may send: the registry of devices, the certificate authority, enrolment, and what the broker is told."""

@@ -1,0 +1,125 @@
+"""On a real Mosquitto each device may do what the wire allows it, on its own branch, and nothing else anywhere."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from agent.contract.topics import Branch, hq_state
+from cloud_receiver.devices import broker
+from cloud_receiver.devices.broker import READS, RECEIVER, WRITES
+from tests.devices.mosquitto import Broker, Watcher, known
+
+NAMES = [f"dev{k}" for k in range(6)]
+STORES = {name: f"s{k // 2}" for k, name in enumerate(NAMES)}  # two devices a store
+
+
+def leaves(which) -> list[str]:
+    return [leaf.replace("#", "checkout") for leaf in which]
+
+
+def branch(name: str) -> Branch:
+    return Branch("acme", STORES[name], name)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with Broker(tmp_path_factory.mktemp("rights"), [known(name, STORES[name]) for name in NAMES]) as made:
+        for name in NAMES:
+            made.certify(name)
+        yield made
+
+
+@pytest.fixture
+def watchers(running):
+    """Everybody asks for everything, the receiver as it really does."""
+    shared = [f"$share/ingest/footfall/v1/acme/+/+/{leaf}" for leaf in leaves(WRITES)]
+    made = {RECEIVER: Watcher(running, "receiver", *shared)}
+    made |= {name: Watcher(running, name, "#") for name in NAMES}
+    for name in NAMES:  # heard: each is subscribed
+        while (branch(name).topic("ack"), "begin") not in made[name].heard:
+            running.publish("receiver", branch(name).topic("ack"), "begin")
+    while (branch("dev0").topic("reply"), "begin") not in made[RECEIVER].heard:
+        running.publish("dev0", branch("dev0").topic("reply"), "begin")
+    yield made
+    for watcher in made.values():
+        watcher.stop()
+
+
+def end(running, watchers) -> None:
+    """What is on its way has arrived when this has: the broker keeps the order."""
+    for name in NAMES:
+        running.publish("receiver", branch(name).topic("ack"), "end")
+        watchers[name].wait_for("end")
+    running.publish("dev0", branch("dev0").topic("reply"), "end")
+    watchers[RECEIVER].wait_for("end")
+
+
+def heard(watchers) -> set[tuple[str, str, str]]:
+    return {
+        (who, topic, text)
+        for who, watcher in watchers.items()
+        for topic, text in watcher.heard
+        if text not in ("begin", "end")
+    }
+
+
+@pytest.mark.timeout(300)
+def test_the_matrix(running, watchers):
+    """Six devices and headquarters, each on all topics of each: heard is what the wire allows, and nothing more."""
+    said = {}
+    for who in (*NAMES, RECEIVER):
+        user = "receiver" if who == RECEIVER else who
+        for whose in NAMES:
+            for leaf in leaves(WRITES + READS):
+                said[who, whose, leaf] = running.publish(user, branch(whose).topic(leaf), f"by {who}")
+        said[who, RECEIVER, "state"] = running.publish(user, hq_state("acme", "w"), f"by {who}")
+    end(running, watchers)
+
+    written = {(RECEIVER, branch(name).topic(leaf), f"by {name}") for name in NAMES for leaf in leaves(WRITES)}
+    read = {(name, branch(name).topic(leaf), f"by {RECEIVER}") for name in NAMES for leaf in leaves(READS)}
+    states = {(name, hq_state("acme", "w"), f"by {RECEIVER}") for name in NAMES}
+    assert heard(watchers) == written | read | states
+
+    denied = {key for key, text in said.items() if "ot authorized" in text}
+    allowed = {(name, name, leaf) for name in NAMES for leaf in leaves(WRITES)}
+    allowed |= {(RECEIVER, name, leaf) for name in NAMES for leaf in leaves(READS)} | {(RECEIVER, RECEIVER, "state")}
+    assert set(said) - denied == allowed
+    assert len(denied) == len(said) - len(allowed) == 7 * (6 * 12 + 1) - 6 * 9 - 6 * 3 - 1
+
+
+@pytest.mark.timeout(120)
+def test_a_revoked_device_is_denied_at_the_reload_and_nobody_else_notices(running, watchers):
+    """SIGHUP reads the rights again; the connections of the others stay as they are."""
+    before = running.log.read_text().count("\n")
+    devices = [known(name, STORES[name], revoked=1 if name == "dev5" else None) for name in NAMES]
+    broker.write_access(running.folder, devices)
+    began = time.monotonic()
+    broker.reload(str(running.pid))
+    while "ot authorized" not in running.publish("dev5", branch("dev5").topic("batch"), "still here?"):
+        pass
+    took = time.monotonic() - began
+
+    running.publish("receiver", branch("dev5").topic("cmd/backfill"), "for the revoked one")
+    for name in NAMES[:5]:
+        running.publish("receiver", branch(name).topic("ack"), "afterwards")
+        watchers[name].wait_for("afterwards")
+    running.publish("dev0", branch("dev0").topic("batch"), "afterwards")
+    watchers[RECEIVER].wait_for("afterwards")
+    assert took < 300
+    assert "for the revoked one" not in {text for _, text in watchers["dev5"].heard}
+    lines = running.log.read_text().splitlines()[before:]
+    assert [line for line in lines if "watch-" in line and "watch-dev5" not in line] == []
+
+
+def test_without_a_certificate_nobody_is_let_in(running):
+    """And with one of another authority neither."""
+    options = running.options("dev0")
+    bare = options[: options.index("--cert")]
+    assert "--cert" not in bare
+    running.options = lambda _name: bare
+    try:
+        assert running.publish("dev0", branch("dev0").topic("batch"), "nobody") != ""
+    finally:
+        del running.options
