@@ -173,9 +173,13 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
 def reload(pid: str) -> None:
     """Let the broker read rights, passwords and certificates again; nobody who may stay is disconnected.
 
+    `pid` is a number, or a file with one; without the file the broker does not run, and reads all at its start.
+
     Raises:
-        ConfigurationError: no such process, or not ours to signal. `pid` is a number or a file with one.
+        ConfigurationError: no such process, or not ours to signal.
     """
+    if not pid.isdigit() and not os.path.exists(pid):  # noqa: PTH110 - as short as it can be said
+        return
     try:
         number = int(pid) if pid.isdigit() else int(_head(pid))
         os.kill(number, signal.SIGHUP)

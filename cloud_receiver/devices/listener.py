@@ -157,12 +157,13 @@ class Listener:
     # ---- what it answers
 
     def _application(self) -> web.Application:
-        made = web.Application(client_max_size=MAX_BYTES, middlewares=[web.middleware(self._limited)])
+        made = web.Application(client_max_size=MAX_BYTES, middlewares=[self._limited])
         made.router.add_get(AUTHORITY, self._authority)
         made.router.add_post(ENROL, self._enrol)
         made.router.add_post(RENEW, self._renew)
         return made
 
+    @web.middleware
     async def _limited(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:

@@ -16,10 +16,13 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The samples, with the files they name."""
+    """The samples with a certificate of our own, and the files they name."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    for name in ("agent.toml", "layout.toml"):
-        shutil.copy(CONFIG / name, tmp_path)
+    shutil.copy(CONFIG / "layout.toml", tmp_path)
+    text = (CONFIG / "agent.toml").read_text()
+    for key, name in (("ca_file", "ca.crt"), ("cert_file", "device.crt"), ("key_file", "device.key")):
+        text = text.replace(f'# {key} = ""', f'{key} = "{name}"')
+    (tmp_path / "agent.toml").write_text(text)
     for name in ("door-1.password", "door-2.password", "ca.crt", "device.crt", "device.key"):
         (tmp_path / name).write_text(f"content of {name}\n")
     return tmp_path
@@ -111,8 +114,7 @@ def test_headquarters_branch_is_no_store(folder):
 def test_a_line_that_leaves_the_machine_has_tls(folder):
     """Without authority and without enrolment the configuration is wrong, and what to do is said."""
     path = folder / "agent.toml"
-    plain = path.read_text().replace('ca_file = "ca.crt"', "").replace('cert_file = "device.crt"', "")
-    path.write_text(plain.replace('key_file = "device.key"', "").replace('# path = ""  ', 'path = "buffer.db"'))
+    path.write_text((CONFIG / "agent.toml").read_text().replace('# path = ""  ', 'path = "buffer.db"'))
 
     with pytest.raises(ConfigurationError) as caught:
         read_configuration(path, with_files=True)
