@@ -1,4 +1,4 @@
-"""Every kernel beside the same loop in C -O3 and beside itself uncompiled: one row each, from the table of the tests."""
+"""Every kernel of the tests' table beside the same loop in C -O3, and two of them uncompiled: million steps a second."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from agent.kernels.zones import zone_balance
 from tests.kernels.table import CHAIN, TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from agent.kernels.registry import Kernel
     from tests.kernels.table import Row
 
@@ -60,10 +58,11 @@ def in_c(library: ctypes.CDLL, kernel: Kernel[..., Any], args: tuple[Any, ...], 
 def beside(
     library: ctypes.CDLL | None, kernel: Kernel[..., Any], sets: list[tuple[Any, ...]], what: str, times: int
 ) -> list[Figure]:
-    """A kernel over several sets of arguments: CPU milliseconds of it and of its twin in C; target on their ratio."""
+    """A kernel and its twin in C over several sets of arguments of STEPS steps each."""
+    steps = len(sets) * STEPS
     shape = kernel(*sets[0]).shape
     if library is None:
-        return [Figure(f"{what}", cpu_ms(lambda: [kernel(*args) for args in sets], times=times)[0], "ms")]
+        return [Figure(what, steps / cpu_ms(lambda: [kernel(*args) for args in sets], times=times)[0] / 1000, "M/s")]
     np.testing.assert_allclose(in_c(library, kernel, sets[0], shape), kernel(*sets[0]), **SAME)
     numba, c = cpu_ms(
         lambda: [kernel(*args) for args in sets],
@@ -71,25 +70,28 @@ def beside(
         times=times,
     )
     target = TARGETS.get(kernel.name)
-    return [Figure(what, 1 / numba, "1/ms", target, 1 / c, "C -O3", of_ratio=True, more=True)]
+    fast, limit = steps / numba / 1000, steps / c / 1000
+    return [Figure(what, fast, "M/s", target, limit, "C -O3", of_ratio=True, more=True)]
 
 
-def uncompiled(row: Row) -> float:
-    """CPU milliseconds of the plain loop over a day of minutes."""
+def uncompiled(row: Row) -> Figure:
+    """The plain loop over a day of minutes."""
     args = row.args(np.random.default_rng(3), SLOW)
-    return cpu_ms(lambda: row.kernel.plain(*args), times=3)[0]
+    took = cpu_ms(lambda: row.kernel.plain(*args), times=3)[0]
+    return Figure(f"  {row.kernel.name}, uncompiled", SLOW / took / 1000, "M/s")
 
 
 def kernels() -> list[Figure]:
     """The two with a target over 100 cameras, then all others of the table over 30 days of one."""
     mode = warm_up()
     if mode != "numba":
-        return [Figure(f"{row.kernel.name}, a day uncompiled", uncompiled(row), "ms") for row in TABLE]
+        return [uncompiled(row) for row in TABLE]
     with tempfile.TemporaryDirectory() as folder:
         library = compiled_c(folder)
         figures = [*large(library, occupancy_clamped, 100), *large(library, zone_balance, 25)]
         for row in TABLE:
             if row.kernel.name in TARGETS:
+                figures.append(uncompiled(row))
                 continue
             args = row.args(np.random.default_rng(3), STEPS)
             figures += beside(library, row.kernel, [args], f"  {row.kernel.name}", times=7)
