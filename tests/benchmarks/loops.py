@@ -1,4 +1,4 @@
-"""Every kernel of the tests' table beside the same loop in C -O3, and two of them uncompiled: million steps a second."""
+"""Every kernel of the tests' table beside the same loop in C -O3, two of them uncompiled: million steps a second."""
 
 from __future__ import annotations
 

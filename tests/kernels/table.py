@@ -116,7 +116,7 @@ TABLE = (
         naive_occupancy.occupancy_kalman,
         lambda r, n: (*doors(r, n), persons(r, n, 6.0, 0.2), 1.03, 0.3, 3.0, 4.0, np.array([0.1, 0.02, 1.0])),
     ),
-    Row(occupancy.occupancy_reconciled, naive_occupancy.occupancy_reconciled, lambda r, n: doors(r, min(n, 1500))),
+    Row(occupancy.occupancy_reconciled, naive_occupancy.occupancy_reconciled, doors),
     Row(occupancy.presence, naive_occupancy.presence, lambda r, n: (walk(r, n), 60.0, 25.0)),
     Row(
         queues.serving_rate,
