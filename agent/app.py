@@ -23,6 +23,7 @@ from aiohttp.web import UnixSite
 from agent.buffer.buffer import Buffer
 from agent.contract.times import DAY
 from agent.contract.topics import Branch
+from agent.desired import Trial
 from agent.drivers.base import Device
 from agent.drivers.reading.brands import brand
 from agent.enrol import identity
@@ -40,11 +41,13 @@ from agent.runtime import backfill, poller
 from agent.runtime.backfill import Backfill, first_stretches
 from agent.runtime.collector import Collector
 from agent.runtime.cycle import Cycle
+from agent.runtime.orders import Orders
 from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
 from agent.runtime.readings import Memory
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
 from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
+from agent.sync.desk import Desk
 from agent.sync.uplink import Contact, Sender, Sources, Timing, Uplink
 from agent.web.page import application, serve
 
@@ -57,14 +60,22 @@ JUST_NOW = 600  # seconds: an hour that ended this recently is still the poller'
 SPREAD = 5.0  # seconds over which stores spread their tick
 
 
-async def run(configuration: Configuration, problem: str, clock: Clock, ready_file: Path | None = None) -> None:
-    """Run the store until a signal, or until a part that should run for ever ends.
+async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path | None = None) -> bool:
+    """Run the store until a signal, or until a part that should run for ever ends. Whether to start again at once.
 
-    `problem` is what is wrong with a newer configuration, in whose place this one runs.
+    `problem` is what is wrong with a newer configuration, in whose place `own` runs; HQ's wishes are laid over it.
     """
+    configure(own.settings.log.level)
+    stop, again = asyncio.Event(), asyncio.Event()
+
+    def restart() -> None:
+        again.set()
+        stop.set()
+
+    trial = Trial(own, clock, restart)
+    configuration = trial.configuration
     settings, layout = configuration.settings, configuration.layout
     configure(settings.log.level)
-    stop = asyncio.Event()
     install_stop_signals(stop)
     async with AsyncExitStack() as stack:
         buffer = await Buffer.open(configuration.buffer_path, clock, settings.buffer.cap_bytes)
@@ -86,18 +97,22 @@ async def run(configuration: Configuration, problem: str, clock: Clock, ready_fi
         )
         contact = Contact()
         report = Report(Parts(buffer, pollers, fills, collector, cycle, contact), about, clock)
+        orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
+        sender = _sender(configuration)
         uplink = Uplink(
-            *(buffer, _sender(configuration), link_settings(configuration), clock),
+            *(buffer, sender, link_settings(configuration), clock),
             Sources(report.health, lambda: {"store": cycle.values}),
             contact,
             Timing(settings.mqtt.every, settings.mqtt.resend_jitter),
+            Desk(sender.branch, buffer, clock, orders.actions, trial),
         )
         if not problem:
-            keep(configuration)
+            keep(own)
         _tell_ready(ready_file, await _open_page(configuration, report, buffer, stack))
         tasks: dict[str, Coroutine[object, object, object]] = {
             "collector": collector.run(),
             "uplink": uplink.run(),
+            "trial": trial.watch(),
             "cycle": cycle.run(),
             "kernels": warm_kernels(report, settings.kernels.mode),
             "watchdog": feed_watchdog(collector, clock),
@@ -105,7 +120,9 @@ async def run(configuration: Configuration, problem: str, clock: Clock, ready_fi
             **{f"backfill {name}": one.run() for name, one in fills.items()},
         }
         await run_until_stopped(tasks, stop)
-        systemd.notify(systemd.STOPPING)
+        if not again.is_set():  # systemd would end a process that said so and goes on
+            systemd.notify(systemd.STOPPING)
+    return again.is_set()
 
 
 def _camera_session() -> aiohttp.ClientSession:
@@ -251,5 +268,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION
     with suppress(KeyboardInterrupt):
-        asyncio.run(run(configuration, problem, options.clock, options.ready_file))
+        if asyncio.run(run(configuration, problem, options.clock, options.ready_file)):
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line, as it was
     return 0

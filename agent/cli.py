@@ -8,7 +8,7 @@ import os
 import sqlite3
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from agent.buffer.outbox import LETTERS, DeadLetter
 from agent.contract.times import parse_rfc3339
 from agent.contract.topics import Branch
 from agent.drivers.base import Garbled, Kind
@@ -106,6 +107,25 @@ def enrol(
 
 
 app.command("enroll", hidden=True)(enrol)
+
+
+@app.command()
+def dead_letters(
+    *, config: ConfigOption = CONFIG, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False
+) -> None:
+    """Batches that headquarters rejected, and why; their bytes stay in the buffer, the newest hundred of them."""
+    buffer = _configuration(config).buffer_path
+    if not buffer.exists():
+        _exit(f"{buffer}: there is no buffer yet", 1)
+    with closing(open_read_only(buffer)) as connection:
+        letters = [DeadLetter(*row) for row in connection.execute(LETTERS)]
+    if as_json:
+        typer.echo(json.dumps([letter._asdict() for letter in letters], indent=1))
+        return
+    table = Table("batch", "when", "bytes", "why")
+    for letter in letters:
+        table.add_row(letter.id, letter.at, str(letter.size), letter.error)
+    Console().print(table if letters else "None: headquarters has taken everything it was sent.")
 
 
 @app.command()

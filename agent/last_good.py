@@ -13,7 +13,7 @@ from agent.settings import Configuration, Settings, read_configuration
 SETTINGS, LAYOUT = "agent.toml", "layout.toml"
 
 
-def _place(file: Path) -> Path:
+def place(file: Path) -> Path:
     """Where the copies are: the service's state directory, else hidden beside the configuration."""
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return Path(given, "last-good") if given else file.parent / ".last-good"
@@ -28,7 +28,7 @@ def choose(file: Path) -> tuple[Configuration, str]:
     try:
         return read_configuration(file, with_files=True), ""
     except ConfigurationError as wrong:
-        kept = _place(file)
+        kept = place(file)
         if not (kept / SETTINGS).exists():
             raise
         try:
@@ -42,10 +42,10 @@ def choose(file: Path) -> tuple[Configuration, str]:
 
 def keep(configuration: Configuration) -> None:
     """Keep what now runs; a folder that cannot be written only means that there is no way back."""
-    place, layout = _place(configuration.file), configuration.beside(configuration.settings.store.layout)
+    folder, layout = place(configuration.file), configuration.beside(configuration.settings.store.layout)
     with suppress(OSError):
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for source, name in ((layout, LAYOUT), (configuration.file, SETTINGS)):
-            part = place / f"{name}.part"
+            part = folder / f"{name}.part"
             part.write_bytes(source.read_bytes())
-            part.replace(place / name)
+            part.replace(folder / name)

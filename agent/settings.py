@@ -286,6 +286,22 @@ class Configuration(NamedTuple):
         return Path(given) if given else None
 
 
+def check_sensors(found: Configuration) -> None:
+    """Whether the layout says what the lines and regions of every sensor mean.
+
+    Raises:
+        ConfigurationError: it does not know one of them.
+    """
+    settings, file = found.settings, found.file
+    unknown = sorted({sensor.id for sensor in settings.sensor} - {sensor.id for sensor in found.layout.sensor})
+    if unknown:
+        layout = found.beside(settings.store.layout)
+        raise ConfigurationError(
+            f"{layout}: no [[sensor]] with the id {', '.join(unknown)}, which {file.name} has — what its lines and"
+            " regions mean must be said there"
+        )
+
+
 def read_configuration(file: Path, *, with_files: bool = False) -> Configuration:
     """Settings and layout, each checked by itself and against each other; nothing is opened but files.
 
@@ -296,13 +312,7 @@ def read_configuration(file: Path, *, with_files: bool = False) -> Configuration
     """
     settings = load(file, Settings)
     found = Configuration(file, settings, load(file.parent / settings.store.layout, Layout))
-    unknown = sorted({sensor.id for sensor in settings.sensor} - {sensor.id for sensor in found.layout.sensor})
-    if unknown:
-        layout = found.beside(settings.store.layout)
-        raise ConfigurationError(
-            f"{layout}: no [[sensor]] with the id {', '.join(unknown)}, which {file.name} has — what its lines and"
-            " regions mean must be said there"
-        )
+    check_sensors(found)
     if with_files:
         found.check_line()
         found.check_files()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from agent.buffer.outbox import HELD, begin_epoch
 from agent.contract.ranges import Ranges
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
     from agent.buffer.numbers import Numbers
 
-UNHEARD = "unheard"  # the state under which the first number of the first start without a hello is kept
+# Names in the buffer's state: the first number of the first start without a hello; what was sent before and is unsent
+# again; and how often that happened, which marks the ids of batches so that none is used twice.
+UNHEARD, RESENT, AGAIN = "unheard", "resent", "again"
 SET = "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 FORGET = "DELETE FROM state WHERE name = ?"
 
@@ -27,8 +30,7 @@ class Greeting:
     """
 
     def __init__(self, connection: sqlite3.Connection, numbers: Numbers) -> None:
-        held = connection.execute("SELECT value FROM state WHERE name = ?", (UNHEARD,)).fetchone()
-        self._own_from = int(held[0]) if held else numbers.next
+        self._own_from: int = _state(connection, UNHEARD) or numbers.next
 
     def note_start(self, connection: sqlite3.Connection) -> None:
         """Keep from where on rows are made here, until HQ says hello."""
@@ -50,7 +52,8 @@ class Greeting:
         coverage = Ranges(covered)
         connection.execute(FORGET, (UNHEARD,))
         foreign = coverage.copy()
-        for ours in (numbers.acked, numbers.outbox, numbers.telling):
+        resent = Ranges(_state(connection, RESENT) or ())
+        for ours in (numbers.acked, numbers.outbox, numbers.telling, resent):
             foreign.subtract(ours)
         if foreign:
             numbers.acked.update(coverage.between(1, self._own_from - 1))
@@ -76,6 +79,10 @@ def _common(one: Ranges, other: Ranges) -> Ranges:
 def unsend(connection: sqlite3.Connection, numbers: Numbers, lacking: Ranges) -> int:
     """Let acknowledged numbers be sent again: rows still held as rows, all others as void. How many rows those are."""
     numbers.acked.subtract(lacking)
+    resent = Ranges(_state(connection, RESENT) or ())
+    resent.update(lacking)
+    connection.execute(SET, (RESENT, json.dumps(list(resent))))
+    connection.execute(SET, (AGAIN, str((_state(connection, AGAIN) or 0) + 1)))
     rows = 0
     for first, last in lacking:
         held = Ranges.of_numbers(row[0] for row in connection.execute(HELD, (first, last)))
@@ -83,3 +90,8 @@ def unsend(connection: sqlite3.Connection, numbers: Numbers, lacking: Ranges) ->
         rows += len(held)
         numbers.void.update(held.gaps(first, last))
     return rows
+
+
+def _state(connection: sqlite3.Connection, name: str) -> Any:  # noqa: ANN401 - JSON of whoever wrote it
+    held = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+    return json.loads(held[0]) if held else None

@@ -130,7 +130,7 @@ def _freeze(
     words, columns = _columns(schema, series, picked)
     full = {
         "v": 1,
-        "id": wire.batch_id(head["device"], numbers.epoch, seq),
+        "id": wire.batch_id(head["device"], numbers.epoch, seq) + head.get("mark", ""),
         "device": head["device"],
         "epoch": numbers.epoch,
         "seq": seq,

@@ -171,7 +171,7 @@ class BackfillCommand(Command):
 class ResendCommand(Command):
     """Send the numbers first…last of an epoch again, as far as the device still has them; else they are told void.
 
-    HQ forgets their coverage and the ids of their batches first, or the device's new batches look like a fork.
+    They come in batches with new ids (a mark after the numbers), so none of them looks like a fork.
     """
 
     verb: Literal["resend"] = "resend"

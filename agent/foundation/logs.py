@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,12 @@ WINDOW = 60.0
 MAX_KEYS = 1000  # of events counted at a time; what comes beyond them shares one count
 MAX_TEXT = 2000  # characters of a value; a trace back may have four times as many
 MAX_DEPTH = 4
+_RECENT: deque[str] = deque(maxlen=200)  # lines as written, for whoever asks a running agent
+
+
+def recent_lines(most: int) -> list[str]:
+    """The last lines that were written, oldest first."""
+    return list(_RECENT)[-most:] if most else []
 
 
 def configure(level: str = "info") -> None:
@@ -68,6 +75,7 @@ class _Stdout:
     """Writes a line at once; a reader that went away or a full disk must not stop the work."""
 
     def msg(self, line: str) -> None:
+        _RECENT.append(line[:MAX_TEXT])
         try:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()

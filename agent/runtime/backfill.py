@@ -16,6 +16,8 @@ from agent.drivers.base import Kind, SensorError, Unsupported
 from agent.runtime.readings import SETTLE, backfilled
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from agent.buffer.buffer import Buffer
     from agent.drivers.base import Row
     from agent.foundation.clock import Clock
@@ -60,6 +62,21 @@ class Backfill:
         self._stretches = stretches
         self._more = asyncio.Event()
         self.progress = Progress(total=sum(_hours(stretch) for stretch in stretches))
+
+    @property
+    def waiting(self) -> int:
+        """Stretches that are still to be read."""
+        return len(self._stretches)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the sensor's clock."""
+        return self._poller.zone
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What the sensor's driver can be asked for."""
+        return list(self._poller.driver.cadence)
 
     def add(self, stretch: Stretch) -> dict[str, object]:
         """Take on one more stretch; the state to commit with the decision."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from agent.buffer.buffer import Buffer
+    from agent.contract.messages import ResendCommand
     from agent.contract.topics import Branch
     from agent.foundation.clock import Clock
 
@@ -58,7 +59,13 @@ class Desk:
         wishes: Wishes,
     ) -> None:
         self._branch, self._buffer, self._clock = branch, buffer, clock
-        self._actions, self._wishes = actions, wishes
+        self._actions: dict[str, Callable[[Any], Awaitable[dict[str, Any] | None]]] = {
+            "resend": self._resend,
+            "rebirth": self._rebirth,
+            **actions,
+        }
+        self._wishes = wishes
+        self.greet_again: Callable[[], None] = lambda: None  # the uplink puts its own here
 
     async def take(self, leaf: str, payload: bytes) -> Message | None:
         """What to publish about a message on one of the leaves."""
@@ -94,7 +101,7 @@ class Desk:
 
     def _checked(self, verb: str, payload: bytes) -> Command:
         if verb not in COMMANDS or verb not in self._actions:
-            raise Refusal(f"there is no command of this name; there are: {', '.join(self._actions)}")
+            raise Refusal(f"there is no command of this name; there are: {', '.join(COMMANDS)}")
         if parse_json(payload).get("verb", verb) != verb:
             raise Refusal("the message names another verb than its topic")
         command = read_message(COMMANDS[verb], payload)
@@ -106,6 +113,18 @@ class Desk:
         if expires > now + KEEP_IDS:
             raise Refusal("it expires in more than 48 hours, for which ids are not remembered")
         return command
+
+    async def _resend(self, command: ResendCommand) -> dict[str, Any]:
+        if command.epoch != self._buffer.epoch:
+            raise Refusal(f"the epoch is {self._buffer.epoch}, not {command.epoch}")
+        if command.last < command.first:
+            raise Refusal("first…last runs backwards")
+        rows = await self._buffer.unsend(command.first, command.last)
+        self.greet_again()
+        return {"rows": rows}
+
+    async def _rebirth(self, _command: Command) -> None:
+        self.greet_again()
 
     async def _once(self, identity: str) -> None:
         """Remember the id before anything is done: at most once, also when we die in the middle.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent.buffer.greeting import AGAIN
 from agent.contract import wire
 from agent.contract.messages import Answer, Credit, Hello, State, read_message
 from agent.contract.times import rfc3339
@@ -71,13 +72,15 @@ class Uplink:
         self._line, self._bucket = Throughput(), Bucket(Credit(), 0.0)
         self._gates = {"fresh": Gate(), "backlog": Gate()}
         self._greeted = False  # HQ said hello to this epoch on this connection
-        self._nonce = ""
+        self._nonce = self._mark = ""
         self._acked_at_birth: Ranges | None = None
         self._wake = asyncio.Event()
         self._inbox: asyncio.Queue[Received] = asyncio.Queue(INBOX)
         self._receivers: dict[str, tuple[int, bool]] = {}
         self._next_birth = 0.0
         self._reload = True
+        if desk:
+            desk.greet_again = self.greet_again
         branch = sender.branch
         leaves = ["ack", *(desk.leaves if desk else ())]
         self._link = Link(
@@ -167,6 +170,8 @@ class Uplink:
         """What is to be sent now: what was unanswered, then what can be cut, fresh before backlog."""
         if self._reload:
             self._flights.load(await self._buffer.unanswered(), now, self._timing.resend_jitter)
+            again = await self._buffer.state(AGAIN)
+            self._mark = f".{again}" if again else ""  # HQ knows the ids of the batches that were answered
             self._reload = False
         fresh, backlog = self._gates["fresh"], self._gates["backlog"]
         if now >= max(fresh.next_cut, fresh.paused_until):
@@ -345,4 +350,5 @@ class Uplink:
             "clock": {"sync": sender.clock_sync},
             "layout": sender.layout,
             "tz": sender.tz,
+            "mark": self._mark,
         }

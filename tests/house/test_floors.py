@@ -33,6 +33,7 @@ FLOOR = {
     "agent.__main__": 5,
     "agent.app": 5,
     "agent.cli": 5,
+    "agent.desired": 5,
     "agent.last_good": 5,
     "agent.settings": 5,
     "cloud_receiver.access": 1,
