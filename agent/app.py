@@ -66,13 +66,8 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
     `problem` is what is wrong with a newer configuration, in whose place `own` runs; HQ's wishes are laid over it.
     """
     configure(own.settings.log.level)
-    stop, again = asyncio.Event(), asyncio.Event()
-
-    def restart() -> None:
-        again.set()
-        stop.set()
-
-    trial = Trial(own, clock, restart)
+    stop = asyncio.Event()
+    trial = Trial(own, clock, stop.set)
     configuration = trial.configuration
     settings, layout = configuration.settings, configuration.layout
     configure(settings.log.level)
@@ -98,14 +93,8 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         contact = Contact()
         report = Report(Parts(buffer, pollers, fills, collector, cycle, contact), about, clock)
         orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
-        sender = _sender(configuration)
-        uplink = Uplink(
-            *(buffer, sender, link_settings(configuration), clock),
-            Sources(report.health, lambda: {"store": cycle.values}),
-            contact,
-            Timing(settings.mqtt.every, settings.mqtt.resend_jitter),
-            Desk(sender.branch, buffer, clock, orders.actions, trial),
-        )
+        sources = Sources(report.health, lambda: {"store": cycle.values})
+        uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
         if not problem:
             keep(own)
         _tell_ready(ready_file, await _open_page(configuration, report, buffer, stack))
@@ -120,9 +109,9 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
             **{f"backfill {name}": one.run() for name, one in fills.items()},
         }
         await run_until_stopped(tasks, stop)
-        if not again.is_set():  # systemd would end a process that said so and goes on
+        if not trial.restarting:  # systemd would end a process that said so and goes on
             systemd.notify(systemd.STOPPING)
-    return again.is_set()
+    return trial.restarting
 
 
 def _camera_session() -> aiohttp.ClientSession:
@@ -190,6 +179,21 @@ async def _open_page(configuration: Configuration, report: Report, buffer: Buffe
     url = f"http://{settings.host}:{port}"
     log.info("page_listens", url=url)
     return url
+
+
+def _uplink(
+    configuration: Configuration,
+    buffer: Buffer,
+    clock: Clock,
+    sources: Sources,
+    contact: Contact,
+    orders: Orders,
+    trial: Trial,
+) -> Uplink:
+    mqtt, sender = configuration.settings.mqtt, _sender(configuration)
+    desk = Desk(sender.branch, buffer, clock, orders.actions, trial)
+    timing = Timing(mqtt.every, mqtt.resend_jitter)
+    return Uplink(buffer, sender, link_settings(configuration), clock, sources, contact, timing, desk)
 
 
 def _sender(configuration: Configuration) -> Sender:

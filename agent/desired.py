@@ -63,9 +63,10 @@ class Trial:
     """What becomes of the configuration that HQ wants. `configuration` is what the agent runs with now."""
 
     def __init__(
-        self, own: Configuration, clock: Clock, restart: Callable[[], None], *, patience: float = PATIENCE
+        self, own: Configuration, clock: Clock, stop: Callable[[], None], *, patience: float = PATIENCE
     ) -> None:
-        self._own, self._clock, self._restart, self._patience = own, clock, restart, patience
+        self._own, self._clock, self._stop, self._patience = own, clock, stop, patience
+        self.restarting = False  # the process is to begin again once it has stopped
         self._path = place(own.file).with_name(FILE)
         self._kept = _read(self._path)
         self._on_trial = False
@@ -143,6 +144,10 @@ class Trial:
         return kept.reported
 
     # ---- inside
+
+    def _restart(self) -> None:
+        self.restarting = True
+        self._stop()
 
     def _check(self, desired: Desired) -> None:
         if document_sha(desired.doc) != desired.sha256:
