@@ -29,7 +29,9 @@ def own(tmp_path, monkeypatch):
         shutil.copy(CHECKOUT / "config" / name, tmp_path)
     for name in ("door-1.password", "door-2.password", "ca.crt", "device.crt", "device.key"):
         (tmp_path / name).write_text("x\n")
-    return read_configuration(tmp_path / "agent.toml", with_files=True)
+    file = tmp_path / "agent.toml"
+    file.write_text(file.read_text().replace('"mqtt.example.com"', '"127.0.0.1"'))
+    return read_configuration(file, with_files=True)
 
 
 def desired(version=1, **settings):
