@@ -119,7 +119,7 @@ def _answer(sheet: Sheet, text: str) -> None:
     if text.lstrip()[:1] not in {"{", "["}:
         return export_3d(sheet, text)
     found = json_of(text)
-    if isinstance(found, list) or isinstance(table(found).get("data"), list):
+    if (isinstance(found, list) and found) or isinstance(table(found).get("data"), list):
         return export_3d(sheet, found)
     if "method" in table(found) and "data" in table(found):
         return scenario_totals(sheet, table(found, "data"), "line:1 in")

@@ -49,6 +49,8 @@ def _read(letter: Letter, text: str) -> None:
     if text.lstrip()[:1] in {"{", "["}:
         found = json_of(text)
         letter.fingerprint = fingerprint(found)
+        if not items(found):
+            raise Garbled("no ONVIF notification: no JSON object in it", text, 1, 1)
         for index, event in enumerate(items(found)):
             _event(letter, f"[{index}]", _of_json(letter, event))
     else:

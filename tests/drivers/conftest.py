@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from agent.drivers.base import Device
+from agent.drivers.reading.decoded import unwrapped
 
 DATA = Path(__file__).parents[1] / "data"
 NOON = 1_763_640_000  # 2025-11-20T12:00:00Z
@@ -26,6 +27,16 @@ def recorded():
         body = (DATA / "milesight" / name).read_bytes()
         envelope = json.loads(body) if name.endswith(".json") else {}
         return envelope["body"].encode() if "body" in envelope else body
+
+    return read
+
+
+@pytest.fixture
+def recorded_of():
+    """The body of a recorded answer of a brand, out of its envelope where it has one."""
+
+    def read(name, file):
+        return unwrapped((DATA / name / file).read_bytes())
 
     return read
 

@@ -47,7 +47,7 @@ class Camera:
         if algorithm.endswith("-sess"):
             secret = h(secret, said["nonce"], said["cnonce"])
         middle = [said["nc"], said["cnonce"], said["qop"]] if "qop" in said else []
-        expected = h(secret, said["nonce"], *middle, h("GET", request.raw_path))
+        expected = h(secret, said["nonce"], *middle, h(request.method, request.raw_path))
         return said["nonce"] == self.nonce and said["uri"] == request.raw_path and said["response"] == expected
 
 
@@ -161,3 +161,15 @@ async def test_no_way_in(rig, username, offers, words):
     with pytest.raises(Refused, match=words):
         await Access(device).get(TARGET)
     assert camera.seen == [None]
+
+
+@pytest.mark.parametrize("offers", [(DIGEST,), (BASIC, DIGEST)])
+async def test_trap_28_post(rig, offers):
+    """A question that is posted is logged in to like one that is got, also where Basic is offered first."""
+
+    camera = Camera(*offers)
+    access = Access(await rig.device(await rig.serve(camera.answer), username="counter", password=CANARY))
+
+    assert await access.post("/ISAPI/search", b"<question/>", "application/xml") == b"counts"
+    assert await access.post("/ISAPI/search", b"<question/>", "application/xml") == b"counts"
+    assert [(sent or "none").split(" ")[0] for sent in camera.seen] == ["none", "Digest", "Digest"]

@@ -44,6 +44,8 @@ def amount(value: object) -> float:
 def moment(value: object) -> float:
     """UTC seconds of a time that says its zone, or of a number of seconds or milliseconds since 1970."""
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not value < _LATEST * 1000:  # also NaN, and what is too large to be divided
+            raise ValueError("is no date and time")
         return _plausible(value / 1000 if value > _MILLISECONDS else value)
     try:
         found = datetime.fromisoformat(str(value).strip()[:40])
