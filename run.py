@@ -40,6 +40,7 @@ usage: python3 run.py COMMAND [ARGUMENTS]
             [--days N] [--json] [--keep]
   bench     speed and size beside the limits measured in the same run [--json]
   lint      ruff format --check, ruff check, mypy
+  documents AsyncAPI and JSON Schemas of the wire, made afresh from the models
   agent     footfall-agent from this checkout [its arguments]
   receiver  footfall-receiver from this checkout [its arguments]
 
@@ -240,6 +241,8 @@ def main(arguments: list[str]) -> int:
         become(environment("dev"), f"tests/campaigns/{command}.py", *rest)
     elif command == "bench":
         become(environment("dev"), "tests/benchmarks/bench.py", *rest)
+    elif command == "documents":
+        become(environment("demo"), "-P", "-m", "agent.documents")
     elif command in ("agent", "receiver"):
         become(environment("demo"), "-P", "-m", "agent" if command == "agent" else "cloud_receiver.cli", *rest)
     print(USAGE, end="")

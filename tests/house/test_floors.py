@@ -34,6 +34,7 @@ FLOOR = {
     "agent.app": 5,
     "agent.cli": 5,
     "agent.desired": 5,
+    "agent.documents": 5,
     "agent.last_good": 5,
     "agent.settings": 5,
     "cloud_receiver.access": 1,
