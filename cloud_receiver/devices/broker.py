@@ -163,11 +163,11 @@ def new_password() -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(20))
 
 
-def hash_password(password: str, salt: bytes | None = None) -> str:
+def hash_password(password: str, salt: bytes | None = None, turns: int = TURNS) -> str:
     """What Mosquitto keeps of a password."""
     grain = salt or secrets.token_bytes(SALT)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), grain, TURNS, HASH)
-    return f"$7${TURNS}${base64.b64encode(grain).decode()}${base64.b64encode(digest).decode()}"
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), grain, turns, HASH)
+    return f"$7${turns}${base64.b64encode(grain).decode()}${base64.b64encode(digest).decode()}"
 
 
 def reload(pid: str) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import subprocess
 import time
 
 import pytest
 
 from agent.contract.topics import Branch, hq_state
+from agent.enrol import keys
 from cloud_receiver.devices import broker
+from cloud_receiver.devices.authority import Authority
 from cloud_receiver.devices.broker import READS, RECEIVER, WRITES
-from tests.devices.mosquitto import Broker, Watcher, known
+from tests.devices.mosquitto import Broker, Watcher, known, program
 
 NAMES = [f"dev{k}" for k in range(6)]
 STORES = {name: f"s{k // 2}" for k, name in enumerate(NAMES)}  # two devices a store
@@ -113,13 +117,31 @@ def test_a_revoked_device_is_denied_at_the_reload_and_nobody_else_notices(runnin
     assert [line for line in lines if "watch-" in line and "watch-dev5" not in line] == []
 
 
-def test_without_a_certificate_nobody_is_let_in(running):
-    """And with one of another authority neither."""
+def test_without_a_certificate_of_ours_nobody_is_let_in(running, tmp_path):
+    """Neither with none, nor with one that another authority gave to the same name."""
     options = running.options("dev0")
+    asked = keys.ask("dev0")
+    stranger = Authority(tmp_path / "foreign", time.time()).sign_device("dev0", asked.csr, time.time())
+    (tmp_path / "dev0.crt").write_text(stranger.pem)
+    (tmp_path / "dev0.key").write_text(asked.key)
     bare = options[: options.index("--cert")]
-    assert "--cert" not in bare
-    running.options = lambda _name: bare
-    try:
-        assert running.publish("dev0", branch("dev0").topic("batch"), "nobody") != ""
-    finally:
-        del running.options
+    for shown in ([], ["--cert", f"{tmp_path}/dev0.crt", "--key", f"{tmp_path}/dev0.key"]):
+        ended = subprocess.run(
+            [program("mosquitto_pub"), *bare, *shown, "-i", "nobody", "-t", branch("dev0").topic("batch"), "-m", "x"],
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+        assert ended.returncode != 0
+    assert "as nobody" not in running.log.read_text()
+
+
+def test_a_password_is_hashed_as_mosquitto_does(tmp_path):
+    """mosquitto_passwd makes the same of the same password and salt, but for its number of turns."""
+    file = tmp_path / "passwords"
+    file.touch()
+    subprocess.run([program("mosquitto_passwd"), "-b", str(file), "dev", "hello"], check=True, timeout=30)
+    _, algorithm, turns, salt, digest = file.read_text().strip().partition(":")[2].split("$")
+    ours = broker.hash_password("hello", base64.b64decode(salt), int(turns))
+
+    assert ours == f"${algorithm}${turns}${salt}${digest}"
