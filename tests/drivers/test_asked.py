@@ -1,7 +1,6 @@
 """Drivers that ask: each against a server that answers like the vendor's description, and keeps what it was asked."""
 
 import json
-from datetime import datetime
 
 import pytest
 from aiohttp import web
@@ -9,46 +8,8 @@ from aiohttp import web
 from agent.drivers.base import Garbled, Kind, Refused, Unreachable, Unsupported
 from agent.drivers.families.milesight_vs133 import Counters
 from agent.drivers.reading.brands import brand
-from agent.drivers.reading.rpc2 import proof
-from tests.drivers.test_log_in import ANOTHER, BASIC, CANARY, DIGEST, Camera
-
-
-def utc(text):
-    return int(datetime.fromisoformat(text).timestamp())
-
-
-NOW = "2026-07-06T12:00:00Z"
-SINCE, UNTIL = utc("2026-07-06T07:00:00Z"), utc("2026-07-06T09:00:00Z")  # 08:00 to 10:00 in Lisbon
-
-
-class Vendor:
-    """Answers by path; `asked` are method, target and body of every request."""
-
-    def __init__(self, **answers):
-        self.answers = answers
-        self.asked = []
-
-    async def answer(self, request):
-        body = await request.text()
-        self.asked.append((request.method, request.raw_path, body))
-        name = request.path.strip("/").replace("/", "_").replace(".", "_").replace("-", "_")
-        found = self.answers.get(name)
-        if found is None:
-            return web.Response(status=404)
-        text = found(request, body) if callable(found) else found
-        return text if isinstance(text, web.Response) else web.Response(text=text)
-
-
-async def opened(rig, name, vendor, now=NOW, **options):
-    address = await rig.serve(vendor.answer)
-    return brand(name).open_driver(
-        await rig.device(address, now=utc(now), username="counter", password=CANARY, **options)
-    )
-
-
-def told(history):
-    assert list(history.problems) == []
-    return [(row.place, row.metric, row.value, (row.start - SINCE) / 3600) for row in history.rows]
+from tests.drivers.test_log_in import BASIC, CANARY, DIGEST, Camera
+from tests.drivers.vendors import NOW, SINCE, UNTIL, Vendor, opened, told, utc
 
 
 async def test_axis_people_counter(rig):
@@ -140,111 +101,6 @@ async def test_hikvision_lacks_it(rig):
         await driver.history(Kind.LINES, SINCE, UNTIL)
 
 
-class Dahua(Vendor):
-    """RPC2 with its challenge; `expires` sessions are forgotten at their first search."""
-
-    def __init__(self, password=CANARY, expires=0, total=2):
-        super().__init__(RPC2_Login=self.log_in, RPC2=self.call)
-        self.password, self.expires, self.total = password, expires, total
-        self.session = "unknown"
-        self.finders = 0
-
-    def log_in(self, _, body):
-        asked = json.loads(body)
-        if not asked["params"]["password"]:
-            challenge = {"realm": "Login to X", "random": "4711", "encryption": "Default"}
-            return json.dumps({"result": False, "params": challenge, "session": "s1", "error": {"code": 268632079}})
-        right = asked["params"]["password"] == proof("counter", self.password, "Login to X", "4711")
-        self.session = "s1" if right else "unknown"
-        return json.dumps({"result": right, "session": "s1"})
-
-    def call(self, _, body):
-        asked = json.loads(body)
-        method = asked["method"].partition(".")[2]
-        if asked.get("session") != self.session:
-            return json.dumps({"result": False, "error": {"code": 287637505, "message": "Invalid session"}})
-        if method == "startFind" and self.expires:
-            self.expires -= 1
-            self.session = "expired"
-            return json.dumps({"result": False, "error": {"code": 287637505, "message": "Invalid session"}})
-        self.finders += {"factory.instance": 1, "stopFind": -1}.get(method, 0)
-        answers = {
-            "factory.instance": {"result": 7},
-            "startFind": {"result": True, "params": {"token": 3, "totalCount": self.total}},
-            "doFind": {
-                "result": True,
-                "params": {"found": 1, "info": self.info(asked["params"].get("beginNumber", 0))},
-            },
-            "stopFind": {"result": True},
-        }
-        return json.dumps(answers[method])
-
-    def info(self, begin):
-        if begin:
-            return []
-        times = [(f"2026-07-06 0{h}:00:00", f"2026-07-06 0{h}:59:59") for h in (8, 9)]
-        return [
-            {
-                "AreaID": 1,
-                "EnteredSubtotal": 12,
-                "ExitedSubtotal": 9,
-                "PassbyTotal": 3,
-                "StartTime": start,
-                "EndTime": end,
-            }
-            for start, end in times
-        ]
-
-
-@pytest.mark.parametrize("expires", [0, 1])
-async def test_dahua_memory(rig, expires):
-    """Log-in, search, pages, and the finder given back; an expired session is renewed once."""
-
-    vendor = Dahua(expires=expires)
-    driver = await opened(rig, "dahua", vendor)
-
-    found = told(await driver.history(Kind.LINES, SINCE, UNTIL))
-
-    assert found == [("line:1", "in", 12, 0), ("line:1", "out", 9, 0), ("line:1", "in", 12, 1), ("line:1", "out", 9, 1)]
-    conditions = [json.loads(body)["params"]["condition"] for *_, body in vendor.asked if "startFind" in body]
-    assert {one["Channel"] for one in conditions} == {0}
-    assert vendor.finders == expires  # the finder of a session that is gone cannot be given back
-    assert not any(CANARY in target + body for _, target, body in vendor.asked)
-
-
-async def test_dahua_pages(rig):
-    """A search of 250 rows is three pages, and one of a million no more than twenty."""
-
-    for total, pages in ((250, 3), (1_000_000, 20)):
-        vendor = Dahua(total=total)
-        await (await opened(rig, "dahua", vendor)).history(Kind.LINES, SINCE, UNTIL)
-        assert sum("doFind" in body for *_, body in vendor.asked) == pages
-
-
-async def test_dahua_wrong_password(rig):
-    """A wrong password is sent once."""
-
-    vendor = Dahua(password=ANOTHER)
-    driver = await opened(rig, "dahua", vendor)
-
-    with pytest.raises(Refused):
-        await driver.history(Kind.LINES, SINCE, UNTIL)
-    assert len(vendor.asked) == 2
-
-
-async def test_dahua_totals(rig):
-    """Today's totals by the channel's number from 1; other sums of the same persons are left out."""
-
-    text = (
-        "summary.EnteredSubtotal.Today=41\r\nsummary.EnteredSubtotal.Total=902\r\nsummary.ExitedSubtotal.Today=38\r\n"
-    )
-    vendor = Vendor(cgi_bin_videoStatServer_cgi=text)
-    driver = await opened(rig, "dahua", vendor, channel=2)
-
-    assert [tuple(one) for one in await driver.counters()] == [("line:1", "in", 41), ("line:1", "out", 38)]
-    assert vendor.asked[0][1].endswith("action=getSummary&channel=2")
-
-
 class Hanwha(Vendor):
     def __init__(self, *states):
         super().__init__(
@@ -332,79 +188,6 @@ async def test_vs133_logs_in_by_digest(rig, offers):
     with pytest.raises(Garbled):  # this camera knows no JSON
         await brand("milesight").open_driver(device).history(Kind.LINES, SINCE, UNTIL)
     assert camera.seen[1].startswith("Digest ")
-
-
-async def test_generic(rig):
-    """The description's question is asked, with its range of times and its key, and its columns are read."""
-
-    keys = []
-
-    def answer(request, _):
-        keys.append(request.headers["X-Api-Key"])
-        return "t;Entradas\n06.07.2026 08:00;12\n06.07.2026 08:15;3\n06.07.2026 23:00;0\n"
-
-    options = {
-        "path": "/export?from={start:%Y-%m-%dT%H:%M}&to={end}",
-        "separator": ";",
-        "start": "t",
-        "time": "%d.%m.%Y %H:%M",
-        "every": 900,
-        "key_header": "X-Api-Key",
-        "columns": {"line:1 in": "Entradas"},
-    }
-    vendor = Vendor(export=answer)
-    driver = await opened(rig, "generic", vendor, **options)
-
-    assert told(await driver.history(Kind.LINES, SINCE, UNTIL)) == [("line:1", "in", 12, 0), ("line:1", "in", 3, 0.25)]
-    assert vendor.asked[0][1] == "/export?from=2026-07-06T08:00&to=2026-07-06T09:59:59"
-    assert keys == [CANARY]
-    with pytest.raises(Unsupported):
-        await driver.counters()
-
-
-async def test_generic_running_totals(rig):
-    """Numbers that run on are counters."""
-
-    options = {
-        "path": "/now",
-        "format": "json",
-        "rows": "doors",
-        "cumulative": True,
-        "columns": {"line:2 in": "in.total"},
-    }
-    driver = await opened(rig, "generic", Vendor(now='{"doors": [{"in": {"total": "7"}}]}'), **options)
-
-    assert [tuple(one) for one in await driver.counters()] == [("line:2", "in", 7)]
-    assert list(driver.cadence) == [Kind.COUNTERS]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"format": "xml"}, "csv or json"),
-        ({"separator": "::"}, "separator"),
-        ({"columns": {}}, "columns is missing"),
-        ({"columns": {"door in": "a"}}, "PLACE METRIC"),
-        ({"columns": {"line:1 people": "a"}}, "PLACE METRIC"),
-        ({"start": ""}, "start is missing"),
-        ({"every": 0}, "every"),
-        ({"every": True}, "every"),
-        ({"path": "//evil.example.com/x y"}, "path"),
-        ({"path": "http://evil.example.com/"}, "path"),
-        ({"path": "/{when}"}, "path"),
-        ({"zone": "Europe/Lissabon"}, "zone"),
-        ({"cumulative": "yes"}, "cumulative"),
-        ({"key_header": "X Key:"}, "key_header"),
-        ({"time": 5}, "time"),
-    ],
-)
-async def test_generic_wrong_description(rig, wrong, says):
-    """A mistake in a description names the key and what to write."""
-
-    right = {"start": "t", "columns": {"line:1 in": "a"}}
-
-    with pytest.raises(ValueError, match=says):
-        brand("generic").open_driver(await rig.device("192.0.2.10", **{**right, **wrong}))
 
 
 async def test_trap_26_one_address_many_ports(rig):
