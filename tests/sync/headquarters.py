@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BRANCH = Branch("acme", "s1", "pi-1")
+STARTED = int(time.time()) // 60 * 60
 QUICK = Timing(every=0.02, resend_jitter=0.0, birth_every=0.3, resend_first=30.0)
 LEAVES = ("birth", "state", "batch", "backlog", "health", "reply", "config/reported", "live/+")
 
@@ -155,14 +156,15 @@ class Shop:
         self.version = more.pop("version", 5)
         self._keepalive = more.pop("keepalive", 20)
         self._desk = more.pop("desk", None)
+        self._branch = more.pop("branch", BRANCH)
 
     async def __aenter__(self):
         self._folder.mkdir(exist_ok=True)
         self.buffer = await Buffer.open(self._folder / "buffer.db", Clock(), 10**9)
         self.run = secrets.token_hex(2)
-        sender = Sender(BRANCH, self.run, "0.1.0", "UTC", "1", ("door",))
+        sender = Sender(self._branch, self.run, "0.1.0", "UTC", "1", ("door",))
         link = LinkSettings(
-            *("127.0.0.1", self._port, f"pi-1-{secrets.token_hex(4)}"),
+            *("127.0.0.1", self._port, f"{self._branch.device}-{secrets.token_hex(4)}"),
             version=self.version,
             keepalive=self._keepalive,
             reconnect_first=0.05,
@@ -189,11 +191,13 @@ class Shop:
             sensors=[],
         )
 
-    async def count(self, first: int, n: int = 1, *, ago: int = 0) -> None:
-        """Rows of minutes that ended so many seconds ago."""
-        start = int(time.time()) // 60 * 60 - 60 - ago
+    async def count(self, first: int, n: int = 1, *, ago: int = 0, value: float = 1.0) -> None:
+        """Rows of minutes that ended so many seconds ago; all of one test are of the same minute."""
+        start = STARTED - 60 - ago
         await self.buffer.append(
-            Observation("door", f"cell:{k // 32},{k % 32}", "in", start, start + 60, 1.0, Origin.LIVE, Quality.MEASURED)
+            Observation(
+                "door", f"cell:{k // 32},{k % 32}", "in", start, start + 60, value, Origin.LIVE, Quality.MEASURED
+            )
             for k in range(first, first + n)
         )
 

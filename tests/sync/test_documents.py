@@ -3,9 +3,7 @@
 import asyncio
 import json
 import re
-import shutil
 import sys
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,36 +16,12 @@ from agent.contract.messages import Desired, document_sha
 from agent.documents import FOLDER, texts
 from agent.foundation.mqtt import Link, LinkSettings
 from agent.sync import desk, telling, uplink
-from tests.receiver.hq import Headquarters
-from tests.receiver.mosquitto import Mosquitto
 from tests.sync.headquarters import BRANCH, QUICK, Shop, eventually
 from tests.sync.test_desk import desk as a_desk
 
 CHECKOUT = Path(__file__).parents[2]
 README = (CHECKOUT / "README.md").read_text()
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-
-
-@pytest.fixture(scope="module")
-def folder():
-    """A folder that the database's user may reach."""
-    made = Path(tempfile.mkdtemp(prefix="footfall-test-", dir="/var/tmp"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture(scope="module")
-def hq(folder):
-    """A real receiver on a real broker."""
-    broker = Mosquitto(folder)
-    broker.start()
-    made = Headquarters(folder, broker.port)
-    made.start()
-    asyncio.run(made.register(BRANCH.device, BRANCH.store))
-    yield made
-    assert made.stop() == 0, made.log
-    broker.kill()
 
 
 def test_what_is_checked_in_is_what_the_models_say():
@@ -121,11 +95,11 @@ def channel_of(topic: str):
     return next((c for c in CHANNELS if re.fullmatch(c.leaf.replace("{zone}", "[^/]+"), leaf)), None)
 
 
-async def test_real_messages_fit_their_schemas_and_bindings(hq, folder, monkeypatch):
+async def test_real_messages_fit_their_schemas_and_bindings(receiver, tmp_path, monkeypatch):
     """What agent and receiver really send is what the documents promise, retain flag and user properties included."""
     made = documents()
     seen = set()
-    for message in await recorded(hq, folder, monkeypatch):
+    for message in await recorded(receiver, tmp_path, monkeypatch):
         channel = channel_of(message.topic)
         if channel is None:
             assert "/_hq/state/" in message.topic
@@ -147,13 +121,13 @@ async def test_real_messages_fit_their_schemas_and_bindings(hq, folder, monkeypa
 
 
 @pytest.mark.parametrize("language", ["sh", "python"])
-async def test_the_examples_for_third_parties_run_as_they_stand(hq, language, tmp_path):
+async def test_the_examples_for_third_parties_run_as_they_stand(receiver, language, tmp_path):
     """Only the broker's address is another, and there is no TLS on loopback."""
     [example] = re.findall(rf"```{language}\n(.*?(?:mosquitto_sub|subscribe).*?)```", README, flags=re.DOTALL)
-    example = example.replace("mqtt.example.com", "127.0.0.1").replace("8883", str(hq.port))
+    example = example.replace("mqtt.example.com", "127.0.0.1").replace("8883", str(receiver.port))
     example = example.replace(" --cafile ca.crt", "").replace(', tls={"ca_certs": "ca.crt"}', "")
     command = ["bash", "-c", f"exec {example}"] if language == "sh" else [sys.executable, "-c", example]
-    async with Shop(tmp_path / "shop", hq.port, QUICK) as shop:
+    async with Shop(tmp_path / "shop", receiver.port, QUICK) as shop:
         await shop.count(1)
         reader = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         counting = asyncio.create_task(keep_counting(shop))
