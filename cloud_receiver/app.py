@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
+import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,8 +16,9 @@ from agent.foundation.dial import TlsSettings
 from agent.foundation.mqtt import LinkSettings
 from agent.foundation.systemd import READY, STOPPING, WATCHDOG, notify, watchdog_seconds
 from agent.foundation.tasks import install_stop_signals, run_until_stopped
+from cloud_receiver.crew import Crew, Part, until_alone, write_ready
 from cloud_receiver.database import registry
-from cloud_receiver.database.migrate import migrate
+from cloud_receiver.database.migrate import migrate, reach
 from cloud_receiver.database.pool import AWAY, open_pool, persistently
 from cloud_receiver.database.server import Server
 from cloud_receiver.devices.authority import Authority
@@ -26,12 +27,12 @@ from cloud_receiver.devices.listener import Listener
 from cloud_receiver.ingest.inbox import Limits
 from cloud_receiver.ingest.lanes import Lanes
 from cloud_receiver.ingest.measures import Measures
+from cloud_receiver.ingest.monitor import Monitor
 from cloud_receiver.ingest.presence import Presence
 from cloud_receiver.ingest.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Coroutine
 
     from agent.foundation.clock import Clock
     from cloud_receiver.database.pool import Pool
@@ -42,37 +43,85 @@ log = structlog.get_logger()
 RECONNECT_CAP = 30.0  # s; one receiver, where a fleet of devices spreads over five minutes
 
 
-async def run(configuration: Configuration, clock: Clock, ready_file: Path | None = None) -> None:
-    """Receive until SIGTERM or SIGINT."""
-    settings = configuration.settings
-    password = configuration.password
+async def run(configuration: Configuration, clock: Clock, ready_file: Path | None = None, workers: int = 1) -> None:
+    """Receive until SIGTERM or SIGINT, alone or with several workers."""
+    url = configuration.settings.database.url
     stop = asyncio.Event()
     install_stop_signals(stop)
     async with AsyncExitStack() as parts:
-        server = None if settings.database.url else Server(configuration.data_dir)
-        if server:
+        tasks: dict[str, Coroutine[object, object, None]] = {}
+        if not url:
+            server = Server(configuration.data_dir)
             parts.push_async_callback(server.stop)
             await server.start()
-        url = server.url if server else settings.database.url
+            url, tasks["database"] = server.url, server.watch()
+        # A database that is away is waited for, and systemd must not wait with us.
+        await persistently(lambda: reach(url), "start", lambda: notify(READY))
         await migrate(url)
-        pool = await parts.enter_async_context(open_pool(url, ingest=True))
-        upkeep = Upkeep(pool, clock, settings.retention.policy, measures := Measures())
-        await upkeep.partitions()
-        boot = await persistently(lambda: registry.next_boot(pool, settings.receiver.worker), "boot")
-        presence = Presence(settings.receiver.tenant, settings.receiver.worker, boot, clock)
-        limits = Limits(settings.limits.undecided, settings.limits.credit, remembered_s=settings.retention.remembered_s)
-        lanes = Lanes(pool, clock, _broker(configuration, password), presence, limits, measures)
-        log.info("receiver_started", tenant=presence.tenant, worker=presence.worker, boot=boot)
-        tasks = {**lanes.tasks, "ready": _ready(lanes, url, ready_file), "watchdog": _watchdog(pool, measures)}
-        tasks["upkeep"] = upkeep.run()
-        if server:
-            tasks["database"] = server.watch()
-        if settings.enrolment.url:
-            tasks["enrolment"] = _listener(configuration, pool).run(settings.enrolment.host, settings.enrolment.port)
+        if workers > 1:
+            crew = _crew(configuration, clock, url, workers, ready_file)
+            tasks |= crew.tasks | {"watchdog": _watchdog_of_crew()}
+        else:
+            tasks |= await _worker(parts, configuration, clock, Part(configuration.worker, url, 0, ""), ready_file)
+        if (door := configuration.settings.enrolment).url:
+            pool = await parts.enter_async_context(open_pool(url))
+            tasks["enrolment"] = _listener(configuration, pool).run(door.host, door.port)
         notify(READY)
         parts.callback(notify, STOPPING)
         await run_until_stopped(tasks, stop)
     log.info("receiver_stopped")
+
+
+async def run_part(configuration: Configuration, clock: Clock, part: Part) -> None:
+    """Be one worker of several; the process that started it keeps the database."""
+    stop = asyncio.Event()
+    install_stop_signals(stop)
+    async with AsyncExitStack() as parts:
+        tasks = await _worker(parts, configuration, clock, part, Path(part.ready) if part.ready else None)
+        await run_until_stopped({**tasks, "parent": until_alone(stop)}, stop)
+
+
+def _crew(configuration: Configuration, clock: Clock, url: str, workers: int, ready_file: Path | None) -> Crew:
+    port = configuration.settings.monitor.port
+    parts = [
+        Part(
+            f"{configuration.worker}-{k + 1}",
+            url,
+            port + k if port else 0,
+            str(ready_file.absolute().with_name(f"{ready_file.name}.{k + 1}")) if ready_file else "",
+        )
+        for k in range(workers)
+    ]
+    for part in parts:
+        if part.ready:
+            Path(part.ready).unlink(missing_ok=True)
+    command = (sys.executable, "-m", "cloud_receiver.cli", "run", "--config", str(configuration.file))
+    return Crew([*command, "--clock", clock.text], parts, ready_file)
+
+
+async def _worker(
+    parts: AsyncExitStack, configuration: Configuration, clock: Clock, part: Part, ready_file: Path | None
+) -> dict[str, Coroutine[object, object, None]]:
+    """What one worker runs, by name."""
+    settings = configuration.settings
+    pool = await parts.enter_async_context(open_pool(part.url, ingest=True))
+    measures = Measures()
+    upkeep = Upkeep(pool, clock, settings.retention.policy, measures)
+    await upkeep.partitions()
+    boot = await persistently(lambda: registry.next_boot(pool, part.worker), "boot")
+    presence = Presence(settings.receiver.tenant, part.worker, boot, clock)
+    limits = Limits(settings.limits.undecided, settings.limits.credit, remembered_s=settings.retention.remembered_s)
+    lanes = Lanes(pool, clock, _broker(configuration), presence, limits, measures)
+    log.info("receiver_started", tenant=presence.tenant, worker=presence.worker, boot=boot)
+    tasks = {
+        **lanes.tasks,
+        "upkeep": upkeep.run(),
+        "ready": _ready(lanes, part.url, ready_file),
+        "watchdog": _watchdog(pool, measures),
+    }
+    if port := part.port or settings.monitor.port:
+        tasks["monitor"] = Monitor(pool, lanes, measures).run(settings.monitor.host, port)
+    return tasks
 
 
 @asynccontextmanager
@@ -105,7 +154,7 @@ def _listener(configuration: Configuration, pool: Pool) -> Listener:
     )
 
 
-def _broker(configuration: Configuration, password: str) -> LinkSettings:
+def _broker(configuration: Configuration) -> LinkSettings:
     mqtt = configuration.settings.mqtt
     ca, cert, key = (
         configuration.beside(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file)
@@ -115,7 +164,7 @@ def _broker(configuration: Configuration, password: str) -> LinkSettings:
         port=mqtt.port,
         client_id="",  # each lane has its own
         username=mqtt.username,
-        password=password,
+        password=configuration.password,
         version=mqtt.version,
         tls=TlsSettings(ca, cert, key) if ca else None,
         reconnect_cap=RECONNECT_CAP,
@@ -127,10 +176,15 @@ async def _ready(lanes: Lanes, url: str, ready_file: Path | None) -> None:
     await lanes.subscribed.wait()
     log.info("receiver_ready")
     if ready_file:
-        beside = ready_file.with_name(f"{ready_file.name}.new")
-        beside.write_text(json.dumps({"database_url": url, "pid": os.getpid()}))
-        beside.replace(ready_file)
+        write_ready(ready_file, url)
     await asyncio.Event().wait()
+
+
+async def _watchdog_of_crew() -> None:
+    """Each worker is watched on its own; here only the loop has to turn."""
+    while True:
+        notify(WATCHDOG)
+        await asyncio.sleep((watchdog_seconds() or 60.0) / 4)
 
 
 async def _watchdog(pool: Pool, measures: Measures) -> None:

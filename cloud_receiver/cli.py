@@ -12,6 +12,7 @@ from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.logs import configure
 from agent.foundation.toml import ConfigurationError
 from cloud_receiver import app, desk, gate
+from cloud_receiver.crew import Part
 from cloud_receiver.settings import read_configuration
 from cloud_receiver.spoken import DEFAULT, Config, told
 
@@ -19,6 +20,8 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Headquarters
 cli.add_typer(gate.device, name="device")
 cli.add_typer(desk.forks, name="forks")
 cli.command("broker-config")(gate.broker_config)
+cli.add_typer(desk.quarantine, name="quarantine")
+cli.command()(desk.status)
 
 
 @cli.command()
@@ -28,6 +31,7 @@ def run(
     ready_file: Annotated[
         Path | None, typer.Option(help="Write database URL and pid here as JSON once messages are taken.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the work.")] = 1,
 ) -> None:
     """Take batches from the broker, commit them, answer them; until SIGTERM or Ctrl-C."""
     with told():
@@ -37,7 +41,9 @@ def run(
             raise ConfigurationError(f"--clock: {problem}") from None
         configuration = read_configuration(config)
         configure(configuration.settings.log.level)
-        asyncio.run(app.run(configuration, chosen, ready_file))
+        part = Part.given()
+        running = app.run_part(configuration, chosen, part) if part else None
+        asyncio.run(running or app.run(configuration, chosen, ready_file, workers))
 
 
 @cli.command()

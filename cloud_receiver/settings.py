@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ class Receiver(Table):
     """Whose numbers these are, and which of the tenant's workers this is."""
 
     tenant: Name
-    worker: Name = "main"
+    worker: Name | Literal[""] = ""
 
 
 class Database(Table):
@@ -88,6 +89,13 @@ class Limits(Table):
     @property
     def credit(self) -> Credit:
         return Credit(rows_s=self.credit_rows_s, bytes_s=self.credit_bytes_s)
+
+
+class Monitor(Table):
+    """Where /healthz, /readyz and /metrics are; worker k of several has the k-1 ports above. Port 0 is off."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65000)] = 0
 
 
 class Retention(Table):
@@ -162,6 +170,7 @@ class Settings(Table):
     retention: Retention = Retention()
     enrolment: Enrolment = Enrolment()
     broker: Broker = Broker()
+    monitor: Monitor = Monitor()
     log: Log = Log()
 
 
@@ -188,6 +197,12 @@ class Configuration(NamedTuple):
         if os.geteuid() == 0:
             return Path("/var/lib/footfall-receiver")
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state", "footfall-receiver")
+
+    @property
+    def worker(self) -> str:
+        """This receiver's name among those of the tenant: as set, else the machine's."""
+        host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).strip("-._")[:48]
+        return self.settings.receiver.worker or host or "main"
 
     @property
     def authority_dir(self) -> Path:

@@ -10,7 +10,7 @@ from cloud_receiver.database import forks, rows
 from cloud_receiver.database.rows import Piece, multirange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from agent.contract.observation import LedgerEntry, Numbered
     from cloud_receiver.database.pool import Connection, Pool
@@ -48,11 +48,12 @@ WITH given AS (
     SELECT device, id, sha, epoch, lane, schema, rows, bytes, received FROM given
     ON CONFLICT (device, id, received) DO NOTHING
 )
-INSERT INTO coverage (device, epoch, ranges)
-SELECT device, epoch, coalesce(range_agg(r) FILTER (WHERE r IS NOT NULL), '{}')
+INSERT INTO coverage (device, epoch, ranges, received)
+SELECT device, epoch, coalesce(range_agg(r) FILTER (WHERE r IS NOT NULL), '{}'), max(received)
 FROM given LEFT JOIN LATERAL unnest(seq::int8multirange + void::int8multirange) AS r ON true
 GROUP BY device, epoch ORDER BY device, epoch
-ON CONFLICT (device, epoch) DO UPDATE SET ranges = coverage.ranges + excluded.ranges
+ON CONFLICT (device, epoch) DO UPDATE SET
+    ranges = coverage.ranges + excluded.ranges, received = greatest(coverage.received, excluded.received)
 WHERE $12::bool OR NOT coverage.ranges && excluded.ranges
 RETURNING device
 """
@@ -69,9 +70,14 @@ ON CONFLICT (device, id) DO UPDATE SET payload = excluded.payload, schema = excl
 """
 TAKE_RAW = """
 DELETE FROM raw_batches WHERE (device, id) IN (
-    SELECT device, id FROM raw_batches WHERE schema = ANY ($1::text[]) AND (device, id) > ($2, $3)
-    ORDER BY device, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING device, id, schema, payload, tenant
+    SELECT device, id FROM raw_batches WHERE schema = ANY ($1::text[]) LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING tenant, device, payload
+"""
+SET_ASIDE_RAW = """
+INSERT INTO quarantine (topic, sha, device, reason, payload, received)
+VALUES ('raw/' || $1, md5($2), $1, 'kept raw, and not readable by this version either', $2,
+        extract(epoch FROM now())::bigint)
+ON CONFLICT (topic, sha) DO NOTHING
 """
 
 
@@ -257,3 +263,22 @@ async def _write(connection: Connection, group: Sequence[Batch], known: Sequence
     covered = await connection.fetch(RECORD, *map(list, given), force)
     if len(covered) < len({(b.device, b.epoch) for b in group}):
         raise _LookAgain
+
+
+async def store_raw(pool: Pool, schemas: Sequence[str], read: Callable[[str, str, bytes], Batch | None]) -> bool:
+    """Write the rows of one batch that was kept raw and can be read by now; False where none is left.
+
+    Its numbers are covered since it came. What `read` gives None for is gone with this transaction: it was set aside.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        kept = await connection.fetchrow(TAKE_RAW, list(schemas))
+        if kept is None:
+            return False
+        batch = read(kept["tenant"], kept["device"], kept["payload"])
+        if batch is None:
+            await connection.execute(SET_ASIDE_RAW, kept["device"], kept["payload"])
+            return True
+        [known] = await _look(connection, [batch])
+        if known.store is not None and known.epoch is not None:
+            await rows.keep(connection, [_piece(batch, known)])
+        return True

@@ -31,6 +31,12 @@ async def migrate(url: str) -> None:
         await engine.dispose()
 
 
+async def reach(url: str) -> None:
+    """Have the database answer once."""
+    connection = await asyncpg.connect(url, timeout=10)
+    await connection.close()
+
+
 def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))

@@ -79,7 +79,7 @@ async def open_pool(url: str, size: int = 10, *, ingest: bool = False) -> AsyncI
         pool.terminate()
 
 
-async def persistently(work: Callable[[], Awaitable[T]], what: str, failed: Callable[[], None] = lambda: None) -> T:
+async def persistently(work: Callable[[], Awaitable[T]], what: str, failed: Callable[[], object] = lambda: None) -> T:
     """The result of the work, tried for as long as the database is away, restarts, deadlocks or is full.
 
     `failed` is told of each attempt that was in vain.

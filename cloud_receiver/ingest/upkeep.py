@@ -9,6 +9,7 @@ import structlog
 
 from cloud_receiver.database import health, partitions
 from cloud_receiver.database.pool import Refused, persistently
+from cloud_receiver.ingest import again
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +32,7 @@ class Upkeep:
         self._pool, self._clock, self._policy, self._measures = pool, clock, policy, measures
 
     async def run(self) -> None:
+        await self._tried(self._decode)
         while True:
             await self._tried(self._compare)
             await asyncio.sleep(EVERY)
@@ -49,6 +51,12 @@ class Upkeep:
     async def _keep(self) -> None:
         for name in await partitions.keep(self._pool, self._policy, int(self._clock.now())):
             log.info("partition_dropped", name=name)
+
+    async def _decode(self) -> None:
+        """After an upgrade: what was kept raw can be read."""
+        done = await again.decode_raw(self._pool)
+        if done:
+            log.info("raw_batches_decoded", batches=done)
 
     async def _compare(self) -> None:
         now = int(self._clock.now())

@@ -48,6 +48,7 @@ FLOOR = {
     "cloud_receiver.dashboard": 4,
     "cloud_receiver.app": 5,
     "cloud_receiver.cli": 5,
+    "cloud_receiver.crew": 5,
     "cloud_receiver.desk": 5,
     "cloud_receiver.gate": 5,
     "cloud_receiver.settings": 5,

@@ -53,3 +53,14 @@ def hq(folder, broker):
 async def device(hq):
     async with hq.device() as made:
         yield made
+
+
+@pytest.fixture
+def alone(folder, request):
+    """A receiver on a broker of its own: on a shared one it would take its share of the others' batches."""
+    beside = folder / request.node.name
+    beside.mkdir()
+    broker = Mosquitto(beside)
+    broker.start()
+    yield lambda version: (Headquarters(beside, broker.port, version), broker)
+    broker.kill()

@@ -39,6 +39,7 @@ class Headquarters:
         )
         self.port, self.version = port, version
         self.url = ""
+        self.options: tuple[str, ...] = ()  # of `run`
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -48,7 +49,7 @@ class Headquarters:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "cloud_receiver.cli", "run"),
-                    *("--config", str(self.configuration), "--ready-file", str(ready)),
+                    *("--config", str(self.configuration), "--ready-file", str(ready), *self.options),
                 ],
                 cwd=CHECKOUT,
                 stdout=log,

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.receiver.hq import CHECKOUT, START, Headquarters, row, rows
-from tests.receiver.mosquitto import Mosquitto, free_port
+from tests.receiver.mosquitto import free_port
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -148,24 +148,13 @@ async def test_a_killed_broker_is_found_again(hq, broker, device):
     assert hq.process.poll() is None
 
 
-@pytest.fixture
-def alone(folder, request):
-    """A receiver on a broker of its own: on a shared one it would take its share of the others' batches."""
-    beside = folder / request.node.name
-    beside.mkdir()
-    broker = Mosquitto(beside)
-    broker.start()
-    yield lambda version: Headquarters(beside, broker.port, version)
-    broker.kill()
-
-
 def living(folder) -> list[psutil.Process]:
     return [p for p in psutil.process_iter(["cmdline"]) if f"{folder}/hq" in " ".join(p.info["cmdline"] or [])]
 
 
 async def test_a_clean_stop_says_so_and_leaves_no_process(alone):
     """Exit status 0, the state `offline`, and no PostgreSQL left behind."""
-    hq = alone(5)
+    hq, _ = alone(5)
     hq.start()
     async with hq.device() as device:
         await device.online()
@@ -204,7 +193,7 @@ async def test_the_embedded_broker_carries_both_lanes(embedded):
 
 async def test_mqtt_311_flows_without_shared_subscriptions(alone):
     """The same promises on the older protocol."""
-    hq = alone(4)
+    hq, _ = alone(4)
     hq.start()
     try:
         async with hq.device() as device:

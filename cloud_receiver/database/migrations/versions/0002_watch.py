@@ -160,6 +160,42 @@ FROM gaps AS g JOIN stores ON stores.id = g.store
 """
 
 
+# Steps in the lives of alerts, and what people counted by hand.
+ALERTS = """
+CREATE TABLE alerts (
+    store integer NOT NULL,
+    alert text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    rule text NOT NULL,
+    scope text NOT NULL,
+    severity text NOT NULL,
+    value double precision,
+    text text NOT NULL,
+    device text NOT NULL,
+    epoch bigint NOT NULL,
+    number bigint NOT NULL,
+    PRIMARY KEY (store, alert, at, state)
+)
+"""
+MANUAL = """
+CREATE TABLE manual_counts (
+    store integer NOT NULL,
+    sensor text COLLATE "C" NOT NULL,
+    place text COLLATE "C" NOT NULL,
+    start bigint NOT NULL,
+    "end" bigint NOT NULL CHECK ("end" < 4102444800),
+    by text COLLATE "C" NOT NULL,
+    entered integer NOT NULL,
+    "left" integer NOT NULL,
+    device text NOT NULL,
+    epoch bigint NOT NULL,
+    number bigint NOT NULL,
+    PRIMARY KEY (store, sensor, place, start, "end", by)
+)
+"""
+
+
 def upgrade() -> None:
     timescale = op.get_bind().exec_driver_sql("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'")
     hypertable = bool(timescale.scalar())
@@ -177,12 +213,13 @@ def upgrade() -> None:
         "ALTER TABLE raw_batches DROP CONSTRAINT raw_batches_device_id_fkey",
         "ALTER TABLE raw_batches ADD COLUMN tenant text NOT NULL DEFAULT ''",
         RAW_TENANT,
+        "ALTER TABLE coverage ADD COLUMN received bigint NOT NULL DEFAULT 0",
         "ALTER TABLE batches RENAME TO batches_before",
         "ALTER INDEX batches_pkey RENAME TO batches_before_pkey",
         BATCHES,
         "CREATE TABLE batches_other PARTITION OF batches DEFAULT",
         "INSERT INTO batches SELECT * FROM batches_before",
         "DROP TABLE batches_before",
-        *(FORKS, HEALTH, HEALTH_HOURS, STATE, COMPARISONS, WRITERS, COUNTS, GAP_WORDS),
+        *(FORKS, HEALTH, HEALTH_HOURS, STATE, COMPARISONS, WRITERS, COUNTS, GAP_WORDS, ALERTS, MANUAL),
     ):
         op.execute(statement)
