@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agent.contract.observation import WIDEST, LedgerEntry, Numbered, Observation, Origin, Quality, Series, checked
+from agent.buffer.seals import is_whole_row, seal_of, seal_of_row
+from agent.contract.happenings import AlertColumns, ManualColumns, alert_columns, manual_columns
+from agent.contract.observation import (
+    GAP_STATES,
+    WIDEST,
+    LedgerEntry,
+    Numbered,
+    Observation,
+    Origin,
+    Quality,
+    Series,
+    checked,
+)
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from agent.buffer.numbers import Numbers
+    from agent.contract.happenings import Alert, ManualCount
 
-# The newest version of one key.
-FIND_CURRENT = """
-SELECT c."end", c.number, o.value, o.quality FROM current c JOIN observation o ON o.number = c.number
-WHERE c.start = ? AND c.series = ?"""
+# The row of one key.
+FIND = "SELECT * FROM observation WHERE start = ? AND series = ?"
 # What of one series lies across an interval, withdrawn rows left out.
 FIND_OVERLAPS = """
-SELECT c.start, c."end", c.number, o.value FROM current c JOIN observation o ON o.number = c.number
-WHERE c.start > ? AND c.start < ? AND c.series = ? AND c."end" > ? AND c.start <> ? AND o.value IS NOT NULL"""
-LATEST_ENDS = 'SELECT series, max("end") FROM current WHERE start > ? GROUP BY series'
-ADD_OBSERVATION = "INSERT INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-SET_CURRENT = """
-INSERT INTO current VALUES (?, ?, ?, ?)
-ON CONFLICT (start, series) DO UPDATE SET "end" = excluded."end", number = excluded.number"""
+SELECT * FROM observation
+WHERE start > ? AND start < ? AND series = ? AND "end" > ? AND start <> ? AND value IS NOT NULL"""
+LATEST_ENDS = 'SELECT series, max("end") FROM observation WHERE start > ? GROUP BY series'
+ADD_OBSERVATION = "INSERT INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DROP_OBSERVATION = "DELETE FROM observation WHERE number = ?"
-ADD_SERIES = "INSERT INTO series (sensor, place, metric, origin) VALUES (?, ?, ?, ?) RETURNING id"
+ADD_SERIES = "INSERT INTO series VALUES (?, ?, ?, ?, ?, ?)"
 FIND_ENTRY = 'SELECT number, "end", state, numbers FROM ledger WHERE start = ? AND sensor = ? AND reason = ?'
-ADD_ENTRY = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?)"
+ADD_ENTRY = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM ledger WHERE number = ?"
+ADD_ALERT = "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD_MANUAL = "INSERT INTO manual VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 DISPUTED = "a later reading was lower"
 
@@ -58,13 +69,14 @@ class Appender:
     """Appends to one buffer. Keeps the ids of series, and the end of each so that the usual append needs no search."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._ids: dict[Series, int] = {
+        self.ids: dict[Series, int] = {
             Series(sensor, place, metric, Origin(origin)): number
-            for number, sensor, place, metric, origin in connection.execute("SELECT * FROM series")
+            for number, sensor, place, metric, origin, _ in connection.execute("SELECT * FROM series")
         }
-        self.series = {number: series for series, number in self._ids.items()}
+        self.series = {number: series for series, number in self.ids.items()}
         self._ends: dict[int, int] = {}
         self._looked_back_to: int | None = None
+        self._new: list[tuple[Any, ...]] = []  # rows not yet inserted: one executemany costs a third of single calls
 
     def forget(self, connection: sqlite3.Connection) -> None:
         """Start over after a transaction that was rolled back."""
@@ -78,80 +90,107 @@ class Appender:
         """
         written: list[Numbered] = []
         for row in rows:
-            written += self._append_one(connection, numbers, checked(row))
+            series = self.ids.get((row.sensor, row.place, row.metric, row.origin))  # type: ignore[call-overload]  # equal to its Series
+            if series is None or not _is_plausible(row):
+                series = self._id(connection, checked(row).series)
+            if row.start >= self._latest_end(connection, series, row.start):
+                written.append(self._write(numbers, series, row))  # after all that is there: nothing to compare with
+            else:
+                written += self._append_among(connection, numbers, series, row)
+        self._flush(connection)
         return written
 
-    def _append_one(self, connection: sqlite3.Connection, numbers: Numbers, row: Observation) -> list[Numbered]:
-        series = self._id(connection, row.series)
-        found = connection.execute(FIND_CURRENT, (row.start, series)).fetchone()
-        before = Version(found[0], found[1], found[2], Quality(found[3])) if found else None
+    def _append_among(
+        self, connection: sqlite3.Connection, numbers: Numbers, series: int, row: Observation
+    ) -> list[Numbered]:
+        self._flush(connection)
+        before = self._before(connection, series, row.start)
         if before and _says_the_same(before, row):
             return []
-        across = [] if before and before.end == row.end else self._overlaps(connection, series, row)
-        if self._is_lower(row, before, [value for *_, value in across]):
+        across = [] if before and before.end == row.end else _overlaps(connection, series, row)
+        if _is_lower(row, before, [value for *_, value in across]):
             append_entry(connection, numbers, LedgerEntry(row.sensor, row.start, row.end, "disputed", DISPUTED))
             return []
-        withdrawn = [
-            self._write(connection, numbers, series, row._replace(start=start, end=end, value=None), number)
-            for start, end, number, _ in across
-        ]
-        return [*withdrawn, self._write(connection, numbers, series, row, before.number if before else None)]
+        replaced = [number for _, _, number, _ in across] + ([before.number] if before else [])
+        for number in replaced:
+            connection.execute(DROP_OBSERVATION, (number,))
+            numbers.give_up(number)
+        withdrawn = [row._replace(start=start, end=end, value=None) for start, end, _, _ in across]
+        return [self._write(numbers, series, each) for each in (*withdrawn, row)]
 
-    def _is_lower(self, row: Observation, before: Version | None, across: list[float]) -> bool:
-        """Whether the row would lower, or make provisional again, what is finished."""
-        if row.value is None or row.origin is Origin.EDGE:
-            return False
-        held = 0.0
-        if before and before.value is not None and not before.quality & Quality.PROVISIONAL:
-            if row.value < before.value or row.quality & Quality.PROVISIONAL:
-                return True
-            held = before.value
-        # A wide row (an hour that came twice, read once) against the rows it covers: the larger total stays.
-        return row.origin is Origin.LOG and bool(across) and row.value < held + sum(across)
-
-    def _overlaps(
-        self, connection: sqlite3.Connection, series: int, row: Observation
-    ) -> list[tuple[int, int, int, float]]:
-        if row.start >= self._latest_end(connection, series, row.start):
-            return []
-        return connection.execute(FIND_OVERLAPS, (row.start - WIDEST, row.end, series, row.start, row.start)).fetchall()
+    def _before(self, connection: sqlite3.Connection, series: int, start: int) -> Version | None:
+        """The row of a key; a damaged one is none: it is left where it is and the reading made again is news."""
+        for row in connection.execute(FIND, (start, series)):
+            if is_whole_row(row):
+                return Version(row[3], row[0], row[4], Quality(row[5]))
+        return None
 
     def _latest_end(self, connection: sqlite3.Connection, series: int, start: int) -> int:
         """Where a series' rows end, or a moment before `start` where none can reach it; one look serves all series."""
-        if series not in self._ends:
+        end = self._ends.get(series)
+        if end is None:
             since = start - WIDEST
             if self._looked_back_to is None or since < self._looked_back_to:
-                for known, end in connection.execute(LATEST_ENDS, (since,)):
-                    self._ends.setdefault(known, end)
+                self._flush(connection)
+                for known, latest in connection.execute(LATEST_ENDS, (since,)):
+                    self._ends.setdefault(known, latest)
                 self._looked_back_to = since
-            self._ends.setdefault(series, 0)
-        return self._ends[series]
+            end = self._ends.setdefault(series, 0)
+        return end
 
-    def _write(
-        self, connection: sqlite3.Connection, numbers: Numbers, series: int, row: Observation, replaced: int | None
-    ) -> Numbered:
+    def _write(self, numbers: Numbers, series: int, row: Observation) -> Numbered:
         number = numbers.take()
-        connection.execute(
-            ADD_OBSERVATION,
-            (number, series, row.start, row.end, row.value, int(row.quality), row.lower, row.upper, row.n),
-        )
-        connection.execute(SET_CURRENT, (row.start, series, row.end, number))
-        if replaced is not None:
-            connection.execute(DROP_OBSERVATION, (replaced,))
-            numbers.give_up(replaced)
-        self._ends[series] = max(self._ends.get(series, row.end), row.end)
+        told = (number, series, row.start, row.end, row.value, int(row.quality), row.lower, row.upper, row.n)
+        self._new.append((*told, seal_of_row(*told)))
+        if row.end > self._ends.get(series, 0):
+            self._ends[series] = row.end
         return Numbered(number, row)
 
+    def _flush(self, connection: sqlite3.Connection) -> None:
+        if self._new:
+            connection.executemany(ADD_OBSERVATION, self._new)
+            self._new.clear()
+
     def _id(self, connection: sqlite3.Connection, series: Series) -> int:
-        if series not in self._ids:
-            made: int = connection.execute(ADD_SERIES, series).fetchone()[0]
-            self._ids[series] = made
+        if series not in self.ids:
+            made = max(self.series, default=0) + 1
+            connection.execute(ADD_SERIES, (made, *series, seal_of(made, *series)))
+            self.ids[series] = made
             self.series[made] = series
-        return self._ids[series]
+        return self.ids[series]
+
+
+def _is_plausible(row: Observation) -> bool:
+    """The part of `checked` that a series already known does not answer, for the usual row without bounds."""
+    return (
+        0 < row.end - row.start <= WIDEST
+        and (row.value is None or math.isfinite(row.value))
+        and row.lower is row.upper is row.n is None
+    )
+
+
+def _is_lower(row: Observation, before: Version | None, across: list[float]) -> bool:
+    """Whether the row would lower, or make provisional again, what is finished."""
+    if row.value is None or row.origin is Origin.EDGE:
+        return False
+    held = 0.0
+    if before and before.value is not None and not before.quality & Quality.PROVISIONAL:
+        if row.value < before.value or row.quality & Quality.PROVISIONAL:
+            return True
+        held = before.value
+    # A wide row (an hour that came twice, read once) against the rows it covers: the larger total stays.
+    return row.origin is Origin.LOG and bool(across) and row.value < held + sum(across)
+
+
+def _overlaps(connection: sqlite3.Connection, series: int, row: Observation) -> list[tuple[int, int, int, float]]:
+    found = connection.execute(FIND_OVERLAPS, (row.start - WIDEST, row.end, series, row.start, row.start)).fetchall()
+    return [(other[2], other[3], other[0], other[4]) for other in found if is_whole_row(other)]
 
 
 def append_entry(connection: sqlite3.Connection, numbers: Numbers, entry: LedgerEntry) -> bool:
     """Write a ledger entry in place of an older one with its key; False where that already says the same."""
+    if entry.state not in GAP_STATES:
+        raise ValueError(f"{entry.state!r} is no state of a ledger entry")
     text = json.dumps(entry.numbers)
     before = connection.execute(FIND_ENTRY, (entry.start, entry.sensor, entry.reason)).fetchone()
     if before and tuple(before[1:]) == (entry.end, entry.state, text):
@@ -159,7 +198,23 @@ def append_entry(connection: sqlite3.Connection, numbers: Numbers, entry: Ledger
     if before:
         connection.execute(DROP_ENTRY, (before[0],))
         numbers.give_up(before[0])
-    connection.execute(
-        ADD_ENTRY, (numbers.take(), entry.sensor, entry.start, entry.end, entry.state, entry.reason, text)
-    )
+    told = (numbers.take(), entry.sensor, entry.start, entry.end, entry.state, entry.reason, text)
+    connection.execute(ADD_ENTRY, (*told, seal_of(*told)))
     return True
+
+
+def append_alerts(connection: sqlite3.Connection, numbers: Numbers, alerts: Sequence[Alert]) -> None:
+    """Write alert transitions; ValueError where one breaks the contract."""
+    AlertColumns.model_validate(alert_columns(alerts)[1])
+    for alert in alerts:
+        value = None if alert.value is None else float(alert.value) + 0.0  # as SQLite gives it back
+        told = (numbers.take(), *alert._replace(value=value))
+        connection.execute(ADD_ALERT, (*told, seal_of(*told)))
+
+
+def append_manual(connection: sqlite3.Connection, numbers: Numbers, counts: Sequence[ManualCount]) -> None:
+    """Write manual counts; ValueError where one breaks the contract."""
+    ManualColumns.model_validate(manual_columns(counts)[1])
+    for count in counts:
+        told = (numbers.take(), *count)
+        connection.execute(ADD_MANUAL, (*told, seal_of(*told)))

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import sqlite3
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.buffer import outbox, room
-from agent.buffer.append import Appender, append_entry
+from agent.buffer import damage, kept, outbox, room
+from agent.buffer.append import Appender, append_alerts, append_entry, append_manual
+from agent.buffer.ballast import Ballast
 from agent.buffer.greeting import Greeting, unsend
+from agent.buffer.kinds import entry_of, observation_of
 from agent.buffer.numbers import Numbers
-from agent.buffer.opening import open_database
-from agent.buffer.outbox import BATCH_ROWS, FRESH_FOR, LETTERS, Cutter, DeadLetter, Frozen, observation_of
+from agent.buffer.opening import open_database, suspect
+from agent.buffer.outbox import BATCH_ROWS, FRESH_FOR, LETTERS, Cutter, DeadLetter, Frozen
+from agent.buffer.seals import is_whole, is_whole_row
+from agent.buffer.tally import Tally, taken
 from agent.contract.observation import Numbered
-from agent.foundation.sqlite import used_bytes
+from agent.foundation.sqlite import give_back_wal, is_damage, is_full, used_bytes
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from agent.contract.happenings import Alert, ManualCount
     from agent.contract.messages import Answer
     from agent.contract.observation import LedgerEntry, Observation
     from agent.contract.ranges import Ranges
@@ -28,45 +33,36 @@ if TYPE_CHECKING:
     from agent.foundation.sqlite import Database
 
 T = TypeVar("T")
+__all__ = ["Buffer", "Tally"]
 
 AFTER = "SELECT * FROM observation WHERE number > ? ORDER BY number LIMIT ?"
-SINCE = """
-SELECT o.* FROM current c JOIN observation o ON o.number = c.number WHERE c.start >= ? ORDER BY c.start"""
-SET_STATE = "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-OLDEST_END = 'SELECT min("end") FROM observation WHERE number BETWEEN ? AND ?'
-COUNT_FRESH = 'SELECT count(*) FROM observation WHERE number BETWEEN ? AND ? AND "end" >= ?'
+SINCE = "SELECT * FROM observation WHERE start >= ? ORDER BY start"
 OPEN_ENTRIES = "SELECT * FROM ledger WHERE state = 'pending' ORDER BY start"
 PRUNE_EVERY = 600  # seconds between looks for rows that have been kept long enough
-CURSOR = "cursor:"  # the names under which stages keep how far they have read
-
-
-class Tally(NamedTuple):
-    """How the buffer stands; nothing here is counted row by row."""
-
-    epoch: str
-    boot: int
-    created: int
-    acked: int
-    void: int
-    dropped: int
-    unsent_fresh: int
-    unsent_backlog: int
-    oldest_unsent: int | None  # end of its interval, UTC seconds
-    used_bytes: int
-    cap_bytes: int
+SLICES = 3  # slices of rows given up at most for one commit on a full disk
+FINAL = ("committed", "duplicate", "rejected")
 
 
 class Buffer:
-    """One file, written by this object alone. Every method that changes something is one transaction."""
+    """One file, written by this object alone. Every method that changes something is one transaction.
+
+    What raises sqlite3.OperationalError because the disk does not take it has changed nothing and may be tried again.
+    """
 
     def __init__(self, database: Database, connection: sqlite3.Connection, clock: Clock, cap_bytes: int) -> None:
         self._database = database
         self._clock = clock
-        self._cap = cap_bytes
+        self._cap = self._declared_cap = cap_bytes
+        self._ballast = Ballast(database.path.with_name(database.path.name + ".ballast"))
         self._numbers = Numbers(connection)
         self._appender = Appender(connection)
         self._cutter = Cutter(connection, clock.now())
         self._greeting = Greeting(connection, self._numbers)
+        self._stale = False  # the numbers in memory are not those of the file
+        # Answers already applied in memory. They reach the file with the next commit that happens anyway: losing one
+        # only means that HQ answers `duplicate` once more, and a commit of their own would be a third of all commits.
+        self._answered: dict[str, tuple[Answer, list[tuple[int, int]], list[tuple[int, int]], bytes]] = {}
+        self._found_damaged: dict[int, tuple[Any, ...]] = {}
         self._recent: deque[tuple[float, int]] = deque()  # (when, next number): where the fresh numbers begin
         self._prune_at = 0.0
         self.appended = asyncio.Event()
@@ -75,13 +71,14 @@ class Buffer:
     @classmethod
     async def open(cls, path: Path, clock: Clock, cap_bytes: int) -> Buffer:
         """Open the file, count this start as a boot, and say in `report` what had to be mended."""
-        database, report = await open_database(path)
+        database, report = await open_database(path, clock.now())
 
         def begin(connection: sqlite3.Connection) -> Buffer:
             made = cls(database, connection, clock, cap_bytes)
-            made._numbers.boot += 1
+            made._numbers.identity.boot += 1
             made._greeting.note_start(connection)
             made._numbers.save(connection)
+            made._ballast.fill()
             return made
 
         buffer = await database.write(begin)
@@ -89,7 +86,12 @@ class Buffer:
         return buffer
 
     async def close(self) -> None:
-        await self._database.close()
+        """Write what is not yet written, then close; the error of a disk that takes nothing comes after closing."""
+        try:
+            if self._answered or self._stale:
+                await self._change(lambda _: None)
+        finally:
+            await self._database.close()
 
     @property
     def epoch(self) -> str:
@@ -97,7 +99,7 @@ class Buffer:
 
     @property
     def boot(self) -> int:
-        return self._numbers.boot
+        return self._numbers.identity.boot
 
     @property
     def highest(self) -> int:
@@ -109,19 +111,25 @@ class Buffer:
         rows: Sequence[Observation] = (),
         entries: Sequence[LedgerEntry] = (),
         state: Mapping[str, object] | None = None,
+        *,
+        alerts: Sequence[Alert] = (),
+        manual: Sequence[ManualCount] = (),
     ) -> list[Numbered]:
-        """One commit: rows, ledger entries, and the stage's cursor and state as JSON. What was news, numbered.
+        """One commit: rows of every kind, and the stage's cursor and state as JSON. Which observations were news.
 
         Raises:
             ValueError: a row breaks the contract; nothing was written.
         """
 
         def change(connection: sqlite3.Connection) -> list[Numbered]:
+            self._give_up_damaged(connection)
             written = self._appender.append(connection, self._numbers, rows)
             for entry in entries:
                 append_entry(connection, self._numbers, entry)
+            append_alerts(connection, self._numbers, alerts)
+            append_manual(connection, self._numbers, manual)
             for name, value in (state or {}).items():
-                connection.execute(SET_STATE, (name, json.dumps(value, separators=(",", ":"))))
+                kept.put(connection, name, value)
             self._make_room(connection)
             return written
 
@@ -132,25 +140,26 @@ class Buffer:
 
     async def state(self, name: str) -> Any:  # noqa: ANN401 - JSON that only its stage understands
         """What a stage kept under a name, None before it ever did."""
-        row = await self._database.read(
-            lambda connection: connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
-        )
-        return json.loads(row[0]) if row else None
+        return await self._read(lambda connection: kept.get(connection, name))
 
     async def rows_after(self, number: int, limit: int = 5000) -> list[Numbered]:
         """Rows with a higher number, in order of number."""
-        rows = await self._database.read(lambda connection: connection.execute(AFTER, (number, limit)).fetchall())
-        return [Numbered(row[0], observation_of(row, self._appender.series)) for row in rows]
+        rows = await self._read(lambda connection: connection.execute(AFTER, (number, limit)).fetchall())
+        return [Numbered(row[0], observation_of(row, self._appender.series)) for row in self._whole(rows)]
 
     async def rows_since(self, start: int) -> list[Observation]:
-        """The newest version of every row that begins at or after a moment, in order of time."""
-        rows = await self._database.read(lambda connection: connection.execute(SINCE, (start,)).fetchall())
-        return [observation_of(row, self._appender.series) for row in rows]
+        """Every row that begins at or after a moment, in order of time."""
+        rows = await self._read(lambda connection: connection.execute(SINCE, (start,)).fetchall())
+        return [observation_of(row, self._appender.series) for row in self._whole(rows)]
 
     async def pending_entries(self) -> list[LedgerEntry]:
         """The ledger's open entries, oldest first."""
-        rows = await self._database.read(lambda connection: connection.execute(OPEN_ENTRIES).fetchall())
-        return [outbox.entry_of(row) for row in rows]
+        rows = await self._read(lambda connection: connection.execute(OPEN_ENTRIES).fetchall())
+        return [entry_of(row) for row in rows if is_whole(row)]
+
+    async def to_ask_again(self) -> list[tuple[str, int, int]]:
+        """Sensor, start and end of rows that were damaged; who asks commits `damage.AGAIN` as [] with the decision."""
+        return [(sensor, start, end) for sensor, start, end in await self.state(damage.AGAIN) or []]
 
     async def changed(self) -> None:
         """Wait until something is appended."""
@@ -160,18 +169,35 @@ class Buffer:
 
     async def cut(self, lane: str, head: Mapping[str, Any], most: int = BATCH_ROWS) -> Frozen | None:
         """Freeze the next batch of a lane, None where nothing waits or no place is free."""
+        if not self._numbers.unsent():
+            return None
         now = self._clock.now()
-        return await self._change(
-            lambda connection: self._cutter.cut(connection, self._numbers, self._appender.series, lane, head, now, most)
-        )
+
+        def change(connection: sqlite3.Connection) -> Frozen | None:
+            series, settled = self._appender.series, self._answered.keys()
+            return self._cutter.cut(connection, self._numbers, series, lane, head, now, most, settled)
+
+        return await self._change(change, idle=True)
 
     async def unanswered(self) -> list[Frozen]:
         """The outbox, oldest first."""
-        return await self._database.read(outbox.unanswered)
+        return [batch for batch in await self._read(outbox.unanswered) if batch.id not in self._answered]
 
     async def settle(self, answer: Answer) -> bool:
-        """Apply HQ's final answer to a batch; False where it fits nothing in the outbox."""
-        return await self._change(lambda connection: outbox.settle(connection, self._numbers, answer, answer.at))
+        """Apply HQ's final answer to a batch; False where it fits nothing in the outbox.
+
+        `committed` and `duplicate` free the rows; `rejected` keeps the bytes as a dead letter and lets the rest flow.
+        """
+
+        def note(connection: sqlite3.Connection) -> bool:
+            found = outbox.find(connection, answer)
+            if found is None or answer.id in self._answered or answer.st not in FINAL:
+                return False
+            self._answered[answer.id] = (answer, *found)
+            self._apply(answer, found[0], found[1])
+            return True
+
+        return await self._read(note)
 
     @property
     def acked(self) -> Ranges:
@@ -185,98 +211,152 @@ class Buffer:
             lambda connection: self._greeting.compare(connection, self._numbers, covered, before)
         )
         self._greeting.heard(following)
-        self._cutter = await self._database.read(lambda connection: Cutter(connection, self._clock.now()))
+        await self._cut_afresh()
         return found
 
     async def unsend(self, first: int, last: int) -> int:
         """Send acknowledged numbers again, as HQ's command `resend` asks; how many rows are still here."""
         rows = await self._change(lambda connection: unsend(connection, self._numbers, self.acked.between(first, last)))
-        self._cutter = await self._database.read(lambda connection: Cutter(connection, self._clock.now()))
+        await self._cut_afresh()
         self._wake()
         return rows
 
     async def begin_epoch(self) -> None:
         """Start a new epoch, as after HQ answered `fork`."""
         await self._change(lambda connection: outbox.begin_epoch(connection, self._numbers))
-        self._cutter = await self._database.read(lambda connection: Cutter(connection, self._clock.now()))
+        await self._cut_afresh()
+
+    async def _cut_afresh(self) -> None:
+        self._cutter = await self._read(lambda connection: Cutter(connection, self._clock.now()))
 
     async def dead_letters(self) -> list[DeadLetter]:
         """The batches HQ rejected, oldest first; the newest hundred are kept."""
-        rows = await self._database.read(lambda connection: connection.execute(LETTERS).fetchall())
+        rows = await self._read(lambda connection: connection.execute(LETTERS).fetchall())
         return [DeadLetter(*row) for row in rows]
 
     # ---- how it stands
 
     async def tally(self) -> Tally:
         """How the buffer stands now."""
-        return await self._database.read(self._tally)
+        return await self._read(self._tally)
 
     def _tally(self, connection: sqlite3.Connection) -> Tally:
-        numbers, unsent = self._numbers, self._numbers.unanswered()
         cutoff = int(self._clock.now()) - FRESH_FOR
-        recent = self._recent[0][1] if self._recent else numbers.next
-        fresh = sum(
-            connection.execute(COUNT_FRESH, (first, last, cutoff)).fetchone()[0]
-            for first, last in unsent.between(recent, numbers.highest)
-        )
-        ends = [
-            connection.execute(OLDEST_END, (first, min(last, first + 1000))).fetchone()[0] for first, last in unsent
-        ]
-        known = [end for end in ends if end is not None]
-        return Tally(
-            numbers.epoch,
-            numbers.boot,
-            numbers.highest,
-            numbers.acked_rows,
-            len(numbers.void),
-            numbers.dropped_rows,
-            fresh,
-            len(unsent) - fresh,
-            min(known) if known else None,
-            used_bytes(connection, self._database.path),
-            self._cap,
-        )
+        recent = self._recent[0][1] if self._recent else self._numbers.next
+        return taken(connection, self._numbers, used_bytes(connection, self._database.path), self._cap, cutoff, recent)
 
     # ---- inside
 
-    async def _change(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """One transaction that keeps the numbers with the rows; a failed one leaves both as they were."""
+    async def _change(self, change: Callable[[sqlite3.Connection], T], *, idle: bool = False) -> T:
+        """One transaction that keeps the numbers with the rows; a failed one leaves both as they were.
+
+        `idle`: where the change wrote nothing, nothing else is written either.
+        """
+        for slices in range(SLICES + 1):
+            try:
+                return await self._try(change, idle=idle)
+            except sqlite3.OperationalError as error:
+                if slices == SLICES or not is_full(error) or not await self._relieve():
+                    raise
+        raise AssertionError  # the last turn returned or raised
+
+    async def _try(self, change: Callable[[sqlite3.Connection], T], *, idle: bool) -> T:
+        thawed: list[str] = []
 
         def whole(connection: sqlite3.Connection) -> T:
+            if self._stale:
+                self._reload(connection)
+            before = connection.total_changes
             result = change(connection)
+            if idle and connection.total_changes == before:
+                return result
+            for id_, (answer, _, _, payload) in self._answered.items():
+                outbox.thaw(connection, answer, answer.at, payload)
+                thawed.append(id_)
             self._numbers.save(connection)
             return result
 
         try:
-            return await self._database.write(whole)
+            result = await self._noting_damage(self._database.write(whole))
         except BaseException:
-            await self._database.read(self._reload)
+            self._stale = True
+            with suppress(sqlite3.Error):  # else the next transaction begins with it
+                await self._database.read(self._reload)
+            raise
+        for id_ in thawed:
+            self._answered.pop(id_, None)
+        return result
+
+    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._noting_damage(self._database.read(question))
+
+    async def _noting_damage(self, work: Awaitable[T]) -> T:
+        """Mark the file where it turns out damaged: this start ends, and the next sets it aside and salvages."""
+        try:
+            return await work
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                with suppress(OSError):
+                    suspect(self._database.path).write_text(str(error), encoding="utf-8")
             raise
 
     def _reload(self, connection: sqlite3.Connection) -> None:
         self._numbers.load(connection)
         self._appender.forget(connection)
+        for answer, seq, void, _ in self._answered.values():
+            self._apply(answer, seq, void)
+        self._stale = False
+
+    def _apply(self, answer: Answer, seq: list[tuple[int, int]], void: list[tuple[int, int]]) -> None:
+        (self._numbers.rejected if answer.st == "rejected" else self._numbers.answered)(seq, void)
+
+    def _whole(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """The rows that are what was written; the others are given up with the next append."""
+        for row in rows:
+            if is_whole_row(row):
+                yield row
+            else:
+                self._found_damaged[row[0]] = row
+
+    def _give_up_damaged(self, connection: sqlite3.Connection) -> None:
+        if self._found_damaged:
+            damage.give_up(connection, self._numbers, self._appender.series, self._found_damaged.values())
+            self._found_damaged = {}
+
+    async def _relieve(self) -> bool:
+        """On a full disk: give the ballast back, drop what is oldest, and grow no more until there is room again."""
+        self._ballast.drop()
+
+        def free(connection: sqlite3.Connection) -> bool:
+            self._cap = min(self._cap, used_bytes(connection, self._database.path))
+            return self._drop_oldest(connection) > 0
+
+        try:
+            freed = await self._try(free, idle=True)
+            await self._read(give_back_wal)
+        except sqlite3.OperationalError:
+            return False
+        return freed
 
     def _make_room(self, connection: sqlite3.Connection) -> None:
         """Drop a slice of what is oldest: acknowledged after 30 days, or, where the cap is reached, at once."""
-        below = self._read_by_all(connection)
         now = self._clock.now()
-        if used_bytes(connection, self._database.path) < self._cap:
-            if now >= self._prune_at:
-                room.drop_acknowledged(connection, self._numbers, below, now - room.KEEP_FOR)
-                self._prune_at = now + PRUNE_EVERY
-        elif not room.drop_acknowledged(connection, self._numbers, below, now + FRESH_FOR):
-            room.drop_unacknowledged(connection, self._numbers, self._appender.series, self._numbers.next)
+        if now >= self._prune_at:
+            room.drop_acknowledged(connection, self._numbers, self._read_by_all(connection), now - room.KEEP_FOR)
+            self._prune_at = now + PRUNE_EVERY
+            self._cap = self._declared_cap if self._ballast.fill() else self._cap
+        if used_bytes(connection, self._database.path) >= self._cap:
+            self._drop_oldest(connection)
+
+    def _drop_oldest(self, connection: sqlite3.Connection) -> int:
+        below, until = self._read_by_all(connection), self._clock.now() + FRESH_FOR
+        return room.drop_acknowledged(connection, self._numbers, below, until) or room.drop_unacknowledged(
+            connection, self._numbers, self._appender.series, self._numbers.next
+        )
 
     def _read_by_all(self, connection: sqlite3.Connection) -> int:
         """The first number that some stage has not read yet."""
-        cursors: list[int] = [
-            json.loads(value)
-            for (value,) in connection.execute(
-                "SELECT value FROM state WHERE name >= ? AND name < ?", (CURSOR, "cursor;")
-            )
-        ]
-        return min([*cursors, self._numbers.highest]) + 1
+        return min([*kept.cursors(connection), self._numbers.highest]) + 1
 
     def _remember(self, written: int) -> None:
         now = self._clock.now()

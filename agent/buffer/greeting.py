@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agent.buffer.outbox import HELD, begin_epoch
+from agent.buffer import kept
+from agent.buffer.outbox import begin_epoch, held
 from agent.contract.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 # Names in the buffer's state: the first number of the first start without a hello; what was sent before and is unsent
 # again; and how often that happened, which marks the ids of batches so that none is used twice.
 UNHEARD, RESENT, AGAIN = "unheard", "resent", "again"
-SET = "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-FORGET = "DELETE FROM state WHERE name = ?"
 
 
 class Greeting:
@@ -30,11 +28,11 @@ class Greeting:
     """
 
     def __init__(self, connection: sqlite3.Connection, numbers: Numbers) -> None:
-        self._own_from: int = _state(connection, UNHEARD) or numbers.next
+        self._own_from: int = kept.get(connection, UNHEARD) or numbers.next
 
     def note_start(self, connection: sqlite3.Connection) -> None:
         """Keep from where on rows are made here, until HQ says hello."""
-        connection.execute(SET, (UNHEARD, str(self._own_from)))
+        kept.put(connection, UNHEARD, self._own_from)
 
     def heard(self, following: int) -> None:
         """HQ said hello: what is numbered from here on is surely ours."""
@@ -50,9 +48,9 @@ class Greeting:
         so they are unsent again. Else "agreed".
         """
         coverage = Ranges(covered)
-        connection.execute(FORGET, (UNHEARD,))
+        kept.drop(connection, UNHEARD)
         foreign = coverage.copy()
-        resent = Ranges(_state(connection, RESENT) or ())
+        resent = Ranges(kept.get(connection, RESENT) or ())
         for ours in (numbers.acked, numbers.outbox, numbers.telling, resent):
             foreign.subtract(ours)
         if foreign:
@@ -79,19 +77,14 @@ def _common(one: Ranges, other: Ranges) -> Ranges:
 def unsend(connection: sqlite3.Connection, numbers: Numbers, lacking: Ranges) -> int:
     """Let acknowledged numbers be sent again: rows still held as rows, all others as void. How many rows those are."""
     numbers.acked.subtract(lacking)
-    resent = Ranges(_state(connection, RESENT) or ())
+    resent = Ranges(kept.get(connection, RESENT) or ())
     resent.update(lacking)
-    connection.execute(SET, (RESENT, json.dumps(list(resent))))
-    connection.execute(SET, (AGAIN, str((_state(connection, AGAIN) or 0) + 1)))
+    kept.put(connection, RESENT, list(resent))
+    kept.put(connection, AGAIN, (kept.get(connection, AGAIN) or 0) + 1)
     rows = 0
     for first, last in lacking:
-        held = Ranges.of_numbers(row[0] for row in connection.execute(HELD, (first, last)))
-        held.subtract(numbers.past)
-        rows += len(held)
-        numbers.void.update(held.gaps(first, last))
+        here = held(connection, first, last)
+        here.subtract(numbers.past)
+        rows += len(here)
+        numbers.void.update(here.gaps(first, last))
     return rows
-
-
-def _state(connection: sqlite3.Connection, name: str) -> Any:  # noqa: ANN401 - JSON of whoever wrote it
-    held = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
-    return json.loads(held[0]) if held else None

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from agent.buffer import kept
 from agent.contract.ranges import Ranges
 
 if TYPE_CHECKING:
     import sqlite3
 
-SET_NUMBERS = "INSERT INTO numbers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET spans = excluded.spans"
-SET_IDENTITY = "UPDATE identity SET epoch = ?, boot = ?, next = ?, acked = ?, dropped = ?"
-NEW_IDENTITY = "INSERT INTO identity VALUES (1, ?, 0, 1, 0, 0)"
 ALL_OUTBOX = "SELECT seq, void FROM outbox"
+SETS = ("acked", "past", "void")
 
 
 def new_epoch_id() -> str:
     """A name no other epoch of this device has."""
     return secrets.token_hex(4)
+
+
+@dataclass
+class Identity:
+    """Who this buffer is and what it has seen: kept, not counted."""
+
+    epoch: str
+    boot: int = 0
+    next: int = 1
+    acked_rows: int = 0
+    dropped_rows: int = 0
+    damaged_rows: int = 0
+    dead_letters: int = 0
 
 
 class Numbers:
@@ -29,26 +42,15 @@ class Numbers:
     void: will never come, and HQ has not been told yet. outbox: in an unanswered batch.
     """
 
-    epoch: str
-    boot: int
-    next: int
-    acked_rows: int
-    dropped_rows: int
-
     def __init__(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("SELECT 1 FROM identity").fetchone() is None:
-            connection.execute(NEW_IDENTITY, (new_epoch_id(),))
         self.load(connection)
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read everything afresh, as after a transaction that failed half way."""
-        identity = connection.execute("SELECT epoch, boot, next, acked, dropped FROM identity").fetchone()
-        self.epoch, self.boot, self.next, self.acked_rows, self.dropped_rows = identity
-        spans = {name: json.loads(text) for name, text in connection.execute("SELECT name, spans FROM numbers")}
-        self.acked = Ranges(spans.get("acked", ()))
-        self.past = Ranges(spans.get("past", ()))
-        self.void = Ranges(spans.get("void", ()))
-        self._saved = self._texts()
+        identity = kept.get(connection, "identity")
+        self.identity = Identity(**identity) if identity else Identity(new_epoch_id())
+        self.acked, self.past, self.void = (Ranges(kept.get(connection, f"numbers:{name}") or ()) for name in SETS)
+        self._saved = self._lists()
         self.outbox, self.telling = Ranges(), Ranges()
         for seq, void in connection.execute(ALL_OUTBOX):
             self.outbox.update(json.loads(seq))
@@ -56,27 +58,35 @@ class Numbers:
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Write identity and the sets that changed, in the caller's transaction."""
-        connection.execute(SET_IDENTITY, (self.epoch, self.boot, self.next, self.acked_rows, self.dropped_rows))
-        texts = self._texts()
-        for name, text in texts.items():
-            if text != self._saved[name]:
-                connection.execute(SET_NUMBERS, (name, text))
-        self._saved = texts
+        kept.put(connection, "identity", asdict(self.identity))
+        lists = self._lists()
+        for name, spans in lists.items():
+            if spans != self._saved[name]:
+                kept.put(connection, f"numbers:{name}", spans)
+        self._saved = lists
 
-    def _texts(self) -> dict[str, str]:
-        sets = {"acked": self.acked, "past": self.past, "void": self.void}
-        return {name: json.dumps(list(ranges), separators=(",", ":")) for name, ranges in sets.items()}
+    def _lists(self) -> dict[str, list[tuple[int, int]]]:
+        return {"acked": list(self.acked), "past": list(self.past), "void": list(self.void)}
 
     def take(self) -> int:
         """The next number, never given before."""
-        number = self.next
-        self.next += 1
+        number = self.identity.next
+        self.identity.next += 1
         return number
+
+    @property
+    def epoch(self) -> str:
+        return self.identity.epoch
+
+    @property
+    def next(self) -> int:
+        """The number that will be given next."""
+        return self.identity.next
 
     @property
     def highest(self) -> int:
         """The highest number given so far."""
-        return self.next - 1
+        return self.identity.next - 1
 
     def settled(self) -> Ranges:
         """Numbers that need no (further) sending; those in the outbox included."""
@@ -103,16 +113,32 @@ class Numbers:
         return told
 
     def give_up(self, number: int) -> None:
-        """A number whose row was replaced: void, unless a batch with it was already made."""
+        """A number whose row was replaced or is damaged: void, unless a batch with it was already made."""
         if number not in self.acked and number not in self.past and number not in self.outbox:
             self.void.add(number, number)
+
+    def answered(self, seq: list[tuple[int, int]], void: list[tuple[int, int]]) -> None:
+        """A batch with these numbers was committed at HQ."""
+        self.outbox.subtract(seq)
+        self.telling.subtract(void)
+        self.acked.update(seq)
+        self.acked.update(void)
+        self.void.subtract(void)
+        self.identity.acked_rows += sum(last - first + 1 for first, last in seq)
+
+    def rejected(self, seq: list[tuple[int, int]], void: list[tuple[int, int]]) -> None:
+        """HQ will never take a batch with these numbers."""
+        self.outbox.subtract(seq)
+        self.telling.subtract(void)
+        self.void.update(seq)
+        self.identity.dead_letters += 1
 
     def begin_epoch(self) -> None:
         """Start a new epoch: what is settled stays settled and is told as void, everything else is sent under it.
 
         Numbers go on growing, so stage cursors stay valid; (epoch, number) is a new name for what was unanswered.
         """
-        self.epoch = new_epoch_id()
+        self.identity.epoch = new_epoch_id()
         self.past.update(self.acked)
         self.past.update(self.void)
         self.acked, self.outbox, self.telling = Ranges(), Ranges(), Ranges()

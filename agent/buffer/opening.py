@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from agent.buffer.append import Appender
+from agent.buffer import kept
 from agent.buffer.numbers import Numbers
-from agent.buffer.outbox import observation_of
-from agent.contract.observation import Origin, Series
-from agent.contract.ranges import Ranges
-from agent.foundation.sqlite import Database, NewerSchemaError, is_sound, migrate, open_read_only
+from agent.buffer.outbox import unanswered
+from agent.buffer.salvage import merge, salvage
+from agent.buffer.seals import is_whole, teach
+from agent.foundation.sqlite import Database, NewerSchemaError, is_damage, is_sound, migrate, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from agent.contract.observation import Observation
+    from collections.abc import Callable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_CHUNK = 500  # numbers read at once from a damaged file; a bad page costs the rest of its chunk at most
+DAMAGE = (sqlite3.DatabaseError, UnicodeError, json.JSONDecodeError)
 
 
 class Opened(NamedTuple):
@@ -31,29 +28,84 @@ class Opened(NamedTuple):
     report: str
 
 
-async def open_database(path: Path) -> Opened:
-    """Open the buffer's file; set it aside and start a new one, with what could be read, where it is damaged."""
+async def open_database(path: Path, now: float, migrations: Path = MIGRATIONS) -> Opened:
+    """Open the buffer's file; set it aside and start a new one, with what could be read, where it is damaged.
+
+    Raises:
+        sqlite3.OperationalError: the disk gives or takes nothing at all.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    side = path.with_name(f"{path.stem}.older{path.suffix}")
+    _finish(path)
     try:
-        return Opened(await _open_sound(path), "")
+        if suspect(path).exists():
+            raise sqlite3.DatabaseError(suspect(path).read_text(encoding="utf-8", errors="replace")[:200])
+        database = await _open_sound(path, migrations)
     except NewerSchemaError as error:
-        aside = path.with_name(f"{path.stem}.older{path.suffix}")
-        return Opened(await _open_sound(aside), f"{path.name} is left as it is ({error}); {aside.name} is used instead")
-    except sqlite3.DatabaseError as error:
-        set_aside = _set_aside(path)
-        database = await _open_sound(path)
-        saved = await database.write(lambda connection: salvage(set_aside, connection))
-        report = f"the buffer was damaged ({error}): {set_aside.name} is kept, {saved} rows were saved"
-        return Opened(database, report)
+        told = f"{path.name} is left as it is ({error}); {side.name} is used instead"
+        return Opened((await open_database(side, now, migrations)).database, told)
+    except DAMAGE as error:
+        if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
+            raise
+        return await _begin_anew(path, now, migrations, str(error))
+    return Opened(database, await _take_over(side, database, migrations) if side.exists() else "")
 
 
-async def _open_sound(path: Path) -> Database:
+def suspect(path: Path) -> Path:
+    """The mark that the file was found damaged while it was in use: the next opening sets it aside."""
+    return path.with_name(path.name + ".suspect")
+
+
+async def _begin_anew(path: Path, now: float, migrations: Path, why: str) -> Opened:
+    """Salvage into a fresh file first and only then change places, so that a kill in between costs no row."""
+    fresh = _fresh(path)
+    _files(fresh, Path.unlink)
+    database = await _open_sound(fresh, migrations)
+    try:
+        saved = await database.write(lambda connection: salvage(path, connection, int(now) // 60))
+    finally:
+        await database.close()
+    aside = _set_aside(path)
+    suspect(path).unlink(missing_ok=True)
+    _finish(path)
+    told = f"the buffer was damaged ({why}): {aside.name} is kept, {saved} rows were saved"
+    return Opened(await _open_sound(path, migrations), told)
+
+
+def _finish(path: Path) -> None:
+    """Put the fresh file in its place, where the damaged one has left it."""
+    if _fresh(path).exists() and not path.exists():
+        _files(path, Path.unlink)  # a WAL left behind would be played into the fresh file
+        _fresh(path).rename(path)
+        sync_folder(path.parent)
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.fresh{path.suffix}")
+
+
+async def _take_over(side: Path, database: Database, migrations: Path) -> str:
+    try:
+        saved = await database.write(lambda connection: merge(side, connection, migrations))
+    except DAMAGE as error:
+        if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
+            raise
+        _set_aside(side)
+        return f"{side.name} could not be read ({error}) and is kept aside"
+    # A kill before this line merges once more, and rows that are there already are no news.
+    _files(side, Path.unlink)
+    return f"{saved} rows of {side.name}, written while an older version ran, were taken over"
+
+
+async def _open_sound(path: Path, migrations: Path) -> Database:
     database = await Database.open(path)
 
     def prepare(connection: sqlite3.Connection) -> None:
         if not is_sound(connection):
             raise sqlite3.DatabaseError("quick check failed")
-        migrate(connection, MIGRATIONS)
+        teach(connection)
+        migrate(connection, migrations)
+        _check_head(connection)
 
     try:
         await database.read(prepare)
@@ -63,64 +115,30 @@ async def _open_sound(path: Path) -> Database:
     return database
 
 
+def _check_head(connection: sqlite3.Connection) -> None:
+    """Everything small that decides what the rows mean and which were sent; the rows are checked when they are read."""
+    if not kept.all_whole(connection):
+        raise sqlite3.DatabaseError("what the stages keep is damaged")
+    if not all(is_whole(row) for row in connection.execute("SELECT * FROM series")):
+        raise sqlite3.DatabaseError("the names of series are damaged")
+    unanswered(connection)
+    held = connection.execute("SELECT max(number) FROM observation").fetchone()[0] or 0
+    if held > Numbers(connection).highest:
+        raise sqlite3.DatabaseError("a row has a number that was never given")
+
+
 def _set_aside(path: Path) -> Path:
     count = len(list(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")))
     aside = path.with_name(f"{path.stem}.damaged-{count + 1}{path.suffix}")
-    path.rename(aside)
-    for ending in ("-wal", "-shm"):
-        side = path.with_name(path.name + ending)
-        if side.exists():
-            side.rename(aside.with_name(aside.name + ending))
+    path.rename(aside)  # the file before its WAL: without it a WAL is nothing, while it needs its WAL
+    _files(path, lambda file: file.rename(aside.with_name(aside.name + file.name.removeprefix(path.name))))
+    sync_folder(path.parent)
     return aside
 
 
-def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
-    """Append every row that can be read from a damaged file and that HQ is not known to have; how many there were.
-
-    Cursors and readings are left behind on purpose: they may be ahead of rows that did not survive, and what they
-    skipped would be lost. The poller reads the cameras' memory again instead.
-    """
-    numbers, appender, saved = Numbers(connection), Appender(connection), 0
-    with closing(open_read_only(damaged)) as source:
-        for row in _readable(source):
-            try:
-                saved += len(appender.append(connection, numbers, [row]))
-            except ValueError:
-                continue  # a flipped bit made a row that breaks the contract
-    numbers.save(connection)
-    return saved
-
-
-def _readable(source: sqlite3.Connection) -> Iterator[Observation]:
-    try:
-        series = {
-            number: Series(sensor, place, metric, Origin(origin))
-            for number, sensor, place, metric, origin in source.execute("SELECT * FROM series")
-        }
-        last = source.execute("SELECT max(number) FROM observation").fetchone()[0] or 0
-    except (sqlite3.DatabaseError, ValueError):
-        return
-    answered = _answered(source)
-    for first in range(1, last + 1, _CHUNK):
-        cursor = source.execute(
-            "SELECT * FROM observation WHERE number BETWEEN ? AND ?", (first, min(last, first + _CHUNK - 1))
-        )
-        while row := _next_row(cursor):
-            if row[0] not in answered and row[1] in series:
-                yield observation_of(row, series)
-
-
-def _next_row(cursor: sqlite3.Cursor) -> tuple[Any, ...] | None:
-    try:
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    except sqlite3.DatabaseError:
-        return None
-    return row
-
-
-def _answered(source: sqlite3.Connection) -> Ranges:
-    try:
-        spans = source.execute("SELECT spans FROM numbers WHERE name IN ('acked', 'past')").fetchall()
-        return Ranges(span for (text,) in spans for span in json.loads(text))
-    except (sqlite3.DatabaseError, ValueError):
-        return Ranges()
+def _files(path: Path, each: Callable[[Path], object]) -> None:
+    """Do something to a database file, its WAL and its shared memory, as far as they are there."""
+    for ending in ("-shm", "-wal", ""):
+        file = path.with_name(path.name + ending)
+        if file.exists():
+            each(file)

@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agent.buffer.damage import HELD, give_up, missing
+from agent.buffer.kinds import KINDS, OBSERVATION
+from agent.buffer.seals import is_whole, seal_of
 from agent.contract import wire
-from agent.contract.observation import LedgerEntry, Observation, Quality
 from agent.contract.ranges import Ranges
 from agent.contract.times import rfc3339
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from agent.buffer.kinds import Kind
     from agent.buffer.numbers import Numbers
     from agent.contract.messages import Answer
     from agent.contract.observation import Series
 
 FRESH_FOR = 15 * 60  # seconds: rows whose interval ended longer ago go by the backlog lane
 PLACES = 4  # unanswered batches in all; one place is the backlog's
+MOST_VOIDS = 1000  # void ranges told by one batch
 BATCH_ROWS = 1000
 DEAD_LETTERS = 100  # the newest of them are kept, about 5 kB each
-MOST_VOIDS = 1000  # void ranges told by one batch
 
+# IS TRUE: whatever a flipped bit made of a row's end, one of the lanes picks it and finds the damage.
 PICK = {
-    "observation": 'SELECT * FROM observation WHERE number BETWEEN ? AND ? AND "end" >= ? AND "end" < ? '
-    "ORDER BY number LIMIT ?",
-    "ledger": 'SELECT * FROM ledger WHERE number BETWEEN ? AND ? AND "end" >= ? AND "end" < ? ORDER BY number LIMIT ?',
+    (kind.table, fresh): f'SELECT * FROM {kind.table} WHERE number BETWEEN ? AND ? AND ("end" >= ?) IS '  # noqa: S608 - our own names
+    f"{'' if fresh else 'NOT '}TRUE ORDER BY number LIMIT ?"
+    for kind in KINDS
+    for fresh in (True, False)
 }
-FREEZE = "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)"
-UNANSWERED = "SELECT id, lane, seq, void, rows, sha, payload FROM outbox ORDER BY rowid"
-FIND_FROZEN = "SELECT seq, void, rows, payload FROM outbox WHERE id = ? AND sha = ?"
-THAW = "DELETE FROM outbox WHERE id = ?"
+FREEZE = "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+UNANSWERED = "SELECT id, lane, seq, void, rows, sha, seal, payload FROM outbox ORDER BY rowid"
+# The + keeps SQLite off the index of ids: there are four rows, and a flipped bit in it would hide one for ever.
+FIND_FROZEN = "SELECT seq, void, payload FROM outbox WHERE +id = ? AND sha = ?"
+THAW = "DELETE FROM outbox WHERE +id = ?"
 BURY = "INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?)"
 KEEP_LETTERS = """
 DELETE FROM dead_letter WHERE rowid NOT IN (SELECT rowid FROM dead_letter ORDER BY rowid DESC LIMIT ?)"""
 LETTERS = "SELECT id, epoch, sha, error, at, length(payload) FROM dead_letter ORDER BY rowid"
-FIRST_FRESH = "SELECT min(number) FROM current WHERE start >= ?"
-HELD = """
-SELECT number FROM observation WHERE number BETWEEN ?1 AND ?2
-UNION SELECT number FROM ledger WHERE number BETWEEN ?1 AND ?2"""
+FIRST_FRESH = "SELECT min(number) FROM observation WHERE start >= ?"
 
 
 class Frozen(NamedTuple):
@@ -80,38 +83,53 @@ class Cutter:
         head: Mapping[str, Any],
         now: float,
         most: int = BATCH_ROWS,
+        settled: Collection[str] = (),
     ) -> Frozen | None:
-        """Freeze the next batch of a lane into the outbox; None where nothing waits or no place is free."""
-        if not has_place(connection, lane):
+        """Freeze the next batch of a lane into the outbox; None where nothing waits or no place is free.
+
+        `settled`: ids of batches that were answered and leave with this transaction.
+        """
+        if not has_place(connection, lane, settled):
             return None
-        cutoff = int(now) - FRESH_FOR
-        for table, schema in (("ledger", wire.LEDGER), ("observation", wire.OBSERVATIONS)):
-            picked = self._pick(connection, numbers, table, lane, cutoff, most)
-            if picked:
-                return _freeze(connection, numbers, series, lane, head, schema, picked, now)
+        cutoff, before = int(now) - FRESH_FOR, numbers.next
+        for kind in KINDS:
+            # A damaged row is given up and the next is looked for, so that one flip does not empty a batch.
+            while picked := self._pick(connection, numbers, kind, lane, cutoff, min(most, kind.most)):
+                whole = [row for row in picked if kind.is_whole(row)]
+                if len(whole) < len(picked):
+                    give_up(connection, numbers, series, (row for row in picked if not kind.is_whole(row)))
+                if whole:
+                    return _freeze(connection, numbers, series, lane, head, kind, whole, now)
+        if lane == "backlog":
+            # Numbers that no lane found: their rows are gone.
+            lost = missing(connection, numbers.unsent())
+            give_up(connection, numbers, series, ((number,) for a, b in lost for number in range(a, b + 1)))
+        if numbers.next > before:
+            return self.cut(
+                connection, numbers, series, lane, head, now, most, settled
+            )  # the ledger tells what was given up
         return None
 
     def _pick(
-        self, connection: sqlite3.Connection, numbers: Numbers, table: str, lane: str, cutoff: int, most: int
+        self, connection: sqlite3.Connection, numbers: Numbers, kind: Kind, lane: str, cutoff: int, most: int
     ) -> list[tuple[Any, ...]]:
         unsent = numbers.unsent()
         fresh = lane == "fresh"
         if fresh:
             unsent = unsent.between(self._fresh_from, numbers.highest)
-        youngest, oldest = (2**62, cutoff) if fresh else (cutoff, -(2**62))
         picked: list[tuple[Any, ...]] = []
         for first, last in unsent:
-            picked += connection.execute(PICK[table], (first, last, oldest, youngest, most - len(picked)))
+            picked += connection.execute(PICK[kind.table, fresh], (first, last, cutoff, most - len(picked)))
             if len(picked) >= most:
                 return picked
-        if fresh and table == "observation" and not picked:
+        if fresh and kind is OBSERVATION and not picked:
             self._fresh_from = numbers.next
         return picked
 
 
-def has_place(connection: sqlite3.Connection, lane: str) -> bool:
+def has_place(connection: sqlite3.Connection, lane: str, settled: Collection[str]) -> bool:
     """Whether a lane may have one more unanswered batch: four in all, of which one of backlog."""
-    lanes = [row[0] for row in connection.execute("SELECT lane FROM outbox")]
+    lanes = [held for id_, held in connection.execute("SELECT id, lane FROM outbox") if id_ not in settled]
     return len(lanes) < PLACES and (lane != "backlog" or "backlog" not in lanes)
 
 
@@ -121,13 +139,13 @@ def _freeze(
     series: Mapping[int, Series],
     lane: str,
     head: Mapping[str, Any],
-    schema: str,
+    kind: Kind,
     picked: list[tuple[Any, ...]],
     now: float,
 ) -> Frozen:
     seq = list(Ranges.of_numbers(row[0] for row in picked))
     void = list(numbers.untold())[:MOST_VOIDS]
-    words, columns = _columns(schema, series, picked)
+    words, columns = kind.columns(picked, series)
     full = {
         "v": 1,
         "id": wire.batch_id(head["device"], numbers.epoch, seq) + head.get("mark", ""),
@@ -136,78 +154,64 @@ def _freeze(
         "seq": seq,
         "void": void,
         "lane": lane,
-        "boot": numbers.boot,
+        "boot": numbers.identity.boot,
         "run": head["run"],
         "sent": rfc3339(now),
         "clock": head["clock"],
-        "schema": schema,
+        "schema": kind.schema,
         "layout": head["layout"],
         "n": len(picked),
         "tz": head["tz"],
     }
     payload = wire.encode(full, words, columns)
     frozen = Frozen(full["id"], lane, len(picked), wire.sha_of(payload), payload)
-    connection.execute(
-        FREEZE, (frozen.id, lane, json.dumps(seq), json.dumps(void), frozen.rows, frozen.sha, frozen.payload)
-    )
+    told = (frozen.id, lane, json.dumps(seq), json.dumps(void), frozen.rows, frozen.sha)
+    connection.execute(FREEZE, (*told, frozen.payload, seal_of(*told)))
     numbers.outbox.update(seq)
     numbers.telling.update(void)
     return frozen
 
 
-def _columns(
-    schema: str, series: Mapping[int, Series], picked: list[tuple[Any, ...]]
-) -> tuple[dict[str, list[str]], dict[str, Any]]:
-    if schema == wire.LEDGER:
-        return wire.ledger_columns([entry_of(row) for row in picked])
-    return wire.observation_columns([observation_of(row, series) for row in picked])
-
-
-def observation_of(row: tuple[Any, ...], series: Mapping[int, Series]) -> Observation:
-    """The record of a row of the table."""
-    _, key, start, end, value, quality, lower, upper, n = row
-    sensor, place, metric, origin = series[key]
-    return Observation(sensor, place, metric, start, end, value, origin, Quality(quality), lower, upper, n)
-
-
-def entry_of(row: tuple[Any, ...]) -> LedgerEntry:
-    """The ledger entry of a row of the table."""
-    _, sensor, start, end, state, reason, numbers = row
-    return LedgerEntry(sensor, start, end, state, reason, tuple((a, b) for a, b in json.loads(numbers)))
-
-
 def unanswered(connection: sqlite3.Connection) -> list[Frozen]:
-    """What was frozen and not answered, oldest first."""
-    return [
-        Frozen(id_, lane, rows, sha, payload) for id_, lane, _, _, rows, sha, payload in connection.execute(UNANSWERED)
-    ]
+    """What was frozen and not answered, oldest first.
 
-
-def settle(connection: sqlite3.Connection, numbers: Numbers, answer: Answer, at: str) -> bool:
-    """Apply a final answer; False where its id and content hash name nothing in the outbox.
-
-    `committed` and `duplicate` free the rows; `rejected` keeps the bytes as a dead letter and lets the rest flow.
+    Raises:
+        sqlite3.DatabaseError: a batch is not what was frozen; the next opening mends that.
     """
-    found = connection.execute(FIND_FROZEN, (answer.id, answer.sha)).fetchone()
-    if found is None or answer.st not in ("committed", "duplicate", "rejected"):
-        return False
-    seq, void, rows, payload = json.loads(found[0]), json.loads(found[1]), found[2], found[3]
+    found = []
+    for *told, payload in connection.execute(UNANSWERED):
+        id_, lane, _, _, rows, sha, _ = told
+        if not is_whole(told) or wire.sha_of(payload) != sha:
+            raise sqlite3.DatabaseError("a batch in the outbox is damaged")
+        found.append(Frozen(id_, lane, rows, sha, payload))
+    return found
+
+
+def find(connection: sqlite3.Connection, answer: Answer) -> tuple[Any, ...] | None:
+    """Numbers, voids and bytes of the batch that an answer names by id and content hash."""
+    row = connection.execute(FIND_FROZEN, (answer.id, answer.sha)).fetchone()
+    return (json.loads(row[0]), json.loads(row[1]), row[2]) if row else None
+
+
+def thaw(connection: sqlite3.Connection, answer: Answer, at: str, payload: bytes) -> None:
+    """Free the place of an answered batch; a rejected one is kept as a dead letter, and the rest flows."""
     connection.execute(THAW, (answer.id,))
-    numbers.outbox.subtract(seq)
-    numbers.telling.subtract(void)
     if answer.st == "rejected":
         connection.execute(BURY, (answer.id, answer.epoch, answer.sha, answer.err or "", at, payload))
         connection.execute(KEEP_LETTERS, (DEAD_LETTERS,))
-        numbers.void.update(seq)
-        return True
-    numbers.acked.update(seq)
-    numbers.acked.update(void)
-    numbers.void.subtract(void)
-    numbers.acked_rows += rows
-    return True
 
 
 def begin_epoch(connection: sqlite3.Connection, numbers: Numbers) -> None:
-    """Start a new epoch and forget the frozen batches: their rows are cut again under it."""
+    """Start a new epoch and forget the frozen batches: their rows are cut again under it.
+
+    A row that was replaced while its batch was under way is held no more: its number will not come in this epoch.
+    """
+    for first, last in numbers.outbox:
+        numbers.void.update(held(connection, first, last).gaps(first, last))
     connection.execute("DELETE FROM outbox")
     numbers.begin_epoch()
+
+
+def held(connection: sqlite3.Connection, first: int, last: int) -> Ranges:
+    """The numbers between two for which there is a row of any kind."""
+    return Ranges.of_numbers(sorted(row[0] for row in connection.execute(HELD, (first, last))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.buffer.append import append_entry
+from agent.buffer.seals import is_whole_row
 from agent.contract.observation import LedgerEntry
 from agent.contract.ranges import Ranges
 
@@ -19,19 +20,32 @@ SLICE = 2000  # rows dropped in one commit: about 0.3 MB, small enough never to 
 KEEP_FOR = 30 * 86400  # seconds that acknowledged rows stay where there is room
 FULL = "the buffer is full"
 
-OLDEST = 'SELECT number, series, start, "end" FROM observation WHERE number BETWEEN ? AND ? ORDER BY number LIMIT ?'
+OLDEST = "SELECT * FROM observation WHERE number BETWEEN ? AND ? ORDER BY number LIMIT ?"
 DROP = "DELETE FROM observation WHERE number = ?"
-DROP_CURRENT = "DELETE FROM current WHERE start = ? AND series = ? AND number = ?"
+SMALL = {  # whatever else HQ has; an open gap stays until it is answered
+    table: f'SELECT number FROM {table} WHERE number BETWEEN ? AND ? AND "end" < ?{more} LIMIT ?'  # noqa: S608 - our own names
+    for table, more in (("ledger", " AND state <> 'pending'"), ("alert", ""), ("manual", ""))
+}
 
 
 def drop_acknowledged(connection: sqlite3.Connection, numbers: Numbers, below: int, ended_before: float) -> int:
     """Drop a slice of the oldest rows that HQ has; only numbers below every stage's cursor. How many went."""
     done = numbers.acked.copy()
     done.update(numbers.past)
-    rows = _oldest(connection, done.between(1, below - 1))
-    gone = [row for row in rows if row[3] < ended_before]
-    _drop(connection, gone)
-    return len(gone)
+    done = done.between(1, below - 1)
+    gone = [row[0] for row in _oldest(connection, done) if row[3] < ended_before]
+    connection.executemany(DROP, [(number,) for number in gone])
+    return len(gone) + _drop_small(connection, done, ended_before)
+
+
+def _drop_small(connection: sqlite3.Connection, done: Ranges, ended_before: float) -> int:
+    dropped = 0
+    for table, question in SMALL.items():
+        for first, last in done:
+            gone = connection.execute(question, (first, last, ended_before, SLICE)).fetchall()
+            connection.executemany(f"DELETE FROM {table} WHERE number = ?", gone)  # noqa: S608 - our own names
+            dropped += len(gone)
+    return dropped
 
 
 def drop_unacknowledged(
@@ -39,8 +53,8 @@ def drop_unacknowledged(
 ) -> int:
     """Give up a slice of the oldest rows that HQ does not have, never one in the outbox; each stretch is told."""
     rows = _oldest(connection, numbers.unsent().between(1, below - 1))
-    _drop(connection, rows)
-    numbers.dropped_rows += len(rows)
+    connection.executemany(DROP, [(row[0],) for row in rows])
+    numbers.identity.dropped_rows += len(rows)
     numbers.void.update((row[0], row[0]) for row in rows)
     for sensor in {series[row[1]].sensor for row in rows}:
         own = [row for row in rows if series[row[1]].sensor == sensor]
@@ -51,14 +65,11 @@ def drop_unacknowledged(
 
 
 def _oldest(connection: sqlite3.Connection, within: Ranges) -> list[tuple[Any, ...]]:
+    """The oldest rows of these numbers. A damaged one stays: its entry in the index cannot be told any more."""
     rows: list[tuple[Any, ...]] = []
     for first, last in within:
-        rows += connection.execute(OLDEST, (first, last, SLICE - len(rows)))
+        found = connection.execute(OLDEST, (first, last, SLICE - len(rows)))
+        rows += [row for row in found if is_whole_row(row)]
         if len(rows) >= SLICE:
             break
     return rows
-
-
-def _drop(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
-    connection.executemany(DROP, [(row[0],) for row in rows])
-    connection.executemany(DROP_CURRENT, [(row[2], row[1], row[0]) for row in rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -46,6 +47,7 @@ class Database:
     async def open(cls, path: Path) -> Self:
         """Open or create the file with its pragmas; sqlite3.DatabaseError where it is damaged beyond that."""
         connection = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
+        connection.text_factory = _tolerant
         try:
             await connection.executescript(_PRAGMAS)
         except sqlite3.Error:
@@ -95,7 +97,14 @@ def in_transaction(connection: sqlite3.Connection, change: Callable[[sqlite3.Con
 
 def open_read_only(path: Path) -> sqlite3.Connection:
     """A reader that can change nothing, not even by accident."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection.text_factory = _tolerant
+    return connection
+
+
+def _tolerant(text: bytes) -> str:
+    """A text that is no UTF-8 any more can still be read, so that whoever reads it can see that it was altered."""
+    return text.decode("utf-8", "replace")
 
 
 def is_sound(connection: sqlite3.Connection) -> bool:
@@ -104,6 +113,36 @@ def is_sound(connection: sqlite3.Connection) -> bool:
         return [row[0] for row in connection.execute("PRAGMA quick_check(1)")] == ["ok"]
     except sqlite3.DatabaseError:
         return False
+
+
+# SQLITE_ERROR is damage too: a flipped bit in the schema makes tables and columns unknown.
+_DAMAGE = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_TRUNCATED = 522  # SQLITE_IOERR_SHORT_READ
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is damaged, and not that the disk is full, locked, read-only or failing."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # ours carry no code: they are about content
+    return isinstance(code, int) and (code & 0xFF in _DAMAGE or code == _TRUNCATED)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether an error says that the disk is full."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+
+
+def give_back_wal(connection: sqlite3.Connection) -> None:
+    """Bring the whole WAL into the file and leave its room to the disk."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def used_bytes(connection: sqlite3.Connection, path: Path) -> int:

@@ -1,37 +1,12 @@
 import pytest
 
-from agent.buffer.buffer import Buffer
 from agent.contract import wire
-from agent.contract.messages import Answer
-from agent.contract.observation import LedgerEntry, Observation, Origin, Quality
-from agent.foundation.clock import Clock
-
-HEAD = {"device": "pi-1", "run": "r1", "clock": {"sync": "ntp"}, "layout": "1", "tz": "UTC"}
-T0 = 1_790_000_000 // 3600 * 3600
-
-
-class Frozen(Clock):
-    """A clock that stands still."""
-
-    def now(self):
-        return float(T0 + 7200)
-
-
-def row(start=T0, end=None, value=5.0, *, place="line:1", metric="in", origin=Origin.LOG, quality=Quality.MEASURED):
-    return Observation("door", place, metric, start, end or start + 3600, value, origin, quality)
-
-
-async def opened(path, cap=10**9):
-    return await Buffer.open(path / "buffer.db", Frozen(), cap)
+from agent.contract.observation import LedgerEntry, Origin, Quality
+from tests.buffer.samples import HEAD, T0, answer, opened, row
 
 
 async def values(buffer):
     return [(n.observation.start, n.observation.end, n.observation.value) for n in await buffer.rows_after(0)]
-
-
-def answer(batch, st="committed"):
-    envelope = wire.open_envelope(batch.payload)
-    return Answer(id=batch.id, sha=batch.sha, epoch=envelope.epoch, seq=envelope.seq, void=envelope.void, st=st, at="x")
 
 
 async def test_an_equal_append_is_no_news(tmp_path):
