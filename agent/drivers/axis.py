@@ -69,7 +69,7 @@ class _Camera:
         self._app = choice(device.options, "path", ["tvpc", "people-counter"])
         self._access = Access(device)
         self.cadence: Mapping[Kind, float] = {
-            "people-counter": {Kind.LINES: 60, Kind.COUNTERS: 60},
+            "people-counter": {Kind.COUNTERS: 60, Kind.LINES: 3600},
             "3d": {Kind.LINES: 60},
             "object-analytics": {Kind.COUNTERS: 60},
         }[application]

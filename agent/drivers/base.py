@@ -150,7 +150,11 @@ class Driver(Protocol):
     """
 
     cadence: Mapping[Kind, float]
-    """What this driver asks for, and every how many seconds of the store's time."""
+    """What this driver asks for, and every how many seconds of the store's time.
+
+    A kind asked once an hour or less often makes no live differences: its finished intervals alone are of use. So it is
+    with lines whose running counters are told for the same places.
+    """
 
     async def history(self, kind: Kind, since: int, until: int) -> History:
         """The device's intervals of a kind that touch [since, until), without those that have not yet begun."""

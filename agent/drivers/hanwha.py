@@ -61,7 +61,7 @@ def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) ->
 
 
 class _Camera:
-    cadence: Mapping[Kind, float] = {Kind.LINES: 60, Kind.COUNTERS: 60}
+    cadence: Mapping[Kind, float] = {Kind.COUNTERS: 60, Kind.LINES: 3600}
 
     def __init__(self, device: Device, channel: int) -> None:
         self._device, self._channel = device, channel

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from agent.drivers.base import Counter, Device, Driver
 
 _SEARCH = "/ISAPI/System/Video/inputs/channels/{channel}/counting/search"
-_ALERT = re.compile(r"<(?:\w+:)?EventNotificationAlert\b.*?</(?:\w+:)?EventNotificationAlert\s*>", re.DOTALL)
+_OPENS = re.compile(r"<(?:\w{1,20}:)?EventNotificationAlert\b")
+_CLOSES = re.compile(r"</(?:\w{1,20}:)?EventNotificationAlert\s*>")
 _VOLATILE = ("isDataRetransmission", "activePostCount", "snapPicture", "uploadTime")
 _QUEUES = ("personQueueCounting", "PersonQueueCounting", "personQueueTime", "PersonQueueTime", "personQueue")
 MAX_ALERTS = 1000  # of one piece of an alert stream
@@ -144,7 +145,14 @@ def _alerts(text: str) -> list[Element]:
     """The messages of a body: the one it is, or those between the boundaries of a stream."""
     if text.lstrip("\ufeff \t\n").startswith("<"):
         return [xml_of(text)]
-    return [xml_of(found[0]) for found, _ in zip(_ALERT.finditer(text), range(MAX_ALERTS), strict=False)]
+    alerts: list[Element] = []
+    end = 0
+    while (opens := _OPENS.search(text, end)) and (closes := _CLOSES.search(text, opens.end())):
+        alerts.append(xml_of(text[opens.start() : closes.end()]))
+        end = closes.end()
+        if len(alerts) > MAX_ALERTS:
+            raise Garbled("more messages in it than any camera sends at once", text)
+    return alerts
 
 
 def _json_root(text: str) -> Element:

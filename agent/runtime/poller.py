@@ -193,7 +193,7 @@ class Poller:
     def _digest_kind(self, kind: Kind, rows: Sequence[Row], tick: int) -> tuple[list[Observation], list[LedgerEntry]]:
         memory = self.book.memories[kind]
         before = memory.settled
-        made = read(memory, self.sensor, rows, tick, live=kind is not Kind.HEAT)
+        made = read(memory, self.sensor, rows, tick, live=self.driver.cadence[kind] < HOUR)
         if kind is Kind.LINES and Kind.COUNTERS in self.driver.cadence:
             # The device's own totals are told live by its running counters; two sources would overlap.
             made = [row for row in made if row.origin is not Origin.LIVE or row.place != "sensor"]

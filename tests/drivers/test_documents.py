@@ -6,7 +6,7 @@ import time
 import pytest
 
 from agent.drivers.base import Garbled
-from agent.drivers.reading.brands import brand
+from agent.drivers.reading.brands import brand, brands
 from agent.drivers.reading.documents import MAX_DEPTH, MAX_ELEMENTS, fingerprint, json_of, xml_of
 
 LAUGHS = "".join(
@@ -71,6 +71,20 @@ def test_damaged_json(text):
         json_of(text)
 
 
+@pytest.mark.parametrize("depth", [17, 100, 900, 100_000])
+@pytest.mark.parametrize("name", brands())
+def test_deep(depth, name):
+    """Depth is refused before anything follows it, and never ends in the interpreter's own limit."""
+
+    for text in (
+        "[" * depth + "]" * depth,
+        '{"logics_data":' * depth + "1" + "}" * depth,
+        "<a>" * depth + "</a>" * depth,
+    ):
+        with pytest.raises(Garbled):
+            brand(name).decode(text.encode(), None, None, 0.0)
+
+
 def test_large_is_fast():
     """A body of 4 MiB of the worst kind is refused, or read, in less CPU time than a second."""
 
@@ -80,7 +94,14 @@ def test_large_is_fast():
         '{"a":"' + "x" * 4_000_000 + '"}',
         "," * 4_000_000,
     ]
-    bodies += ["<" * 4_000_000, "=" * 4_000_000, "\r" * 4_000_000, "+++\n" * 1_000_000, "a=1;" * 1_000_000]
+    bodies += [
+        "<" * 4_000_000,
+        "=" * 4_000_000,
+        "\r" * 4_000_000,
+        "-<EventNotificationAlert" * 170_000,
+        "+++\n" * 1_000_000,
+        "a=1;" * 1_000_000,
+    ]
     started = time.process_time()
     for body in bodies:
         for name in ("hikvision", "xovis", "generic", "hanwha", "dahua", "vivotek", "axis", "onvif", "milesight"):

@@ -64,7 +64,7 @@ class Counters:
 
     def __init__(self, device: Device, pause: float = _PAUSE) -> None:
         """Take the address as configured; nothing is opened yet."""
-        self.cadence: Mapping[Kind, float] = {Kind.LINES: 60}
+        self.cadence: Mapping[Kind, float] = {Kind.LINES: 300}
         self._device, self._pause = device, pause
         self._access = Access(device)
         self._lines: list[str] = []

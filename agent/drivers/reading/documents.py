@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 MAX_COMMAS = 200_000  # a full heat map of 192 x 192 points has 110,592; keeps what JSON becomes below 16 MiB
 MAX_BRACKETS = 100_000
-MAX_ELEMENTS = 50_000  # a month of hours with twenty values each has 16,000
-MAX_DEPTH = 40
+MAX_ELEMENTS = 20_000  # a month of hours with twenty values each has 16,000
+MAX_DEPTH = 16  # ONVIF within SOAP has 8; readers walk below what they find, so that depth multiplies their work
 
 
 def json_of(text: str) -> object:
@@ -31,11 +31,28 @@ def json_of(text: str) -> object:
     if text.count(",") > MAX_COMMAS or text.count("{") + text.count("[") > MAX_BRACKETS:
         raise Garbled("more in it than any camera tells", text, 1, 1)
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise Garbled(f"damaged JSON: {error.msg}", text, error.lineno, error.colno) from None
     except (ValueError, RecursionError):  # a number of thousands of digits; nested too deep
         raise Garbled("JSON that no camera writes", text, 1, 1) from None
+    if _is_deep(found):
+        raise Garbled("deeper than any camera's JSON", text, 1, 1)
+    return found
+
+
+def _is_deep(found: object) -> bool:
+    """Whether it is nested deeper than the readers, which call themselves, may follow."""
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        inner: list[object] = []
+        for part in level:
+            if isinstance(part, dict | list):
+                inner += part.values() if isinstance(part, dict) else part
+        level = [part for part in inner if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def fingerprint(found: object, volatile: Collection[str] = ()) -> str:
