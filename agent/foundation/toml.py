@@ -152,6 +152,7 @@ def _problems(path: Path, text: str, model: type[BaseModel], errors: Sequence[Er
     positions = lines_of(text)
     lines = text.splitlines()
     told = []
+    errors = [part for error in errors for part in _located(error)]
     # A table with an error in it is not counted, so pydantic also finds its array too short.
     errors = [e for e in errors if e["type"] != "too_short" or not any(_is_within(o["loc"], e["loc"]) for o in errors)]
     for error in errors[:MAX_ERRORS]:
@@ -162,6 +163,12 @@ def _problems(path: Path, text: str, model: type[BaseModel], errors: Sequence[Er
         told.append((number, what + (_quoted(lines, number) if place else "")))
     more = [] if len(errors) <= MAX_ERRORS else [f"{path}: and {len(errors) - MAX_ERRORS} more"]
     return "\n".join([*(what for _, what in sorted(told, key=lambda pair: pair[0])), *more])
+
+
+def _located(error: ErrorDetails) -> list[ErrorDetails]:
+    """An error of a whole table as one for each key that it names in `located`: pairs of a key below it and a text."""
+    pairs = getattr(error.get("ctx", {}).get("error"), "located", ())
+    return [{**error, "loc": (*error["loc"], *key), "msg": text, "input": None} for key, text in pairs] or [error]
 
 
 def _is_within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:

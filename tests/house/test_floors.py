@@ -89,6 +89,7 @@ ADDRESS = {
     "alembic": ("cloud_receiver.database",),
     "typer": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.gate", "cloud_receiver.spoken"),
     "rich": ("agent.cli", "cloud_receiver.cli", "cloud_receiver.desk", "cloud_receiver.gate", "cloud_receiver.spoken"),
+    "rule_engine": ("agent.alerts.expressions",),
 }
 
 PURE = ("agent.contract", "agent.kernels", "agent.metrics", "agent.alerts", "cloud_receiver.access")
