@@ -15,6 +15,7 @@ from agent.drivers.base import Counter, Garbled, History, Kind, Pushed, Unsuppor
 from agent.drivers.reading.axis_shapes import export_3d, occupancy_now, people_counter, scenario_totals
 from agent.drivers.reading.documents import fingerprint, json_of
 from agent.drivers.reading.fetch import Access
+from agent.drivers.reading.identity import axis_clock, axis_identity
 from agent.drivers.reading.localtime import whole_hours
 from agent.drivers.reading.pushed import Letter, choice, decoded, number, only, places, received
 from agent.drivers.reading.shape import Object, items, table, word
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Device, Driver
+    from agent.drivers.base import Device, Driver, Identity
 
 _LIVE = "/local/{app}/.api?live-sum.json"
 _EXPORT = "/local/{app}/.api?export-json&date={first:%Y%m%d}-{last:%Y%m%d}&res=15m"
@@ -73,6 +74,12 @@ class _Camera:
             "3d": {Kind.LINES: 60},
             "object-analytics": {Kind.COUNTERS: 60},
         }[application]
+
+    async def identity(self) -> Identity:
+        return await axis_identity(self._access)
+
+    async def clock(self) -> float:
+        return await axis_clock(self._access, self._device)
 
     async def history(self, kind: Kind, since: int, until: int) -> History:
         if kind is not Kind.LINES or self._application == "object-analytics":

@@ -124,6 +124,14 @@ class Pushed(NamedTuple):
     again: bool = False
 
 
+class Identity(NamedTuple):
+    """Who a device is, by its own word. The serial number is what is kept: an address may be another's tomorrow."""
+
+    serial: str
+    model: str = ""
+    firmware: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """What a driver is given; it opens nothing of its own.
@@ -161,6 +169,16 @@ class Driver(Protocol):
 
     async def counters(self) -> Sequence[Counter]:
         """The running counters and alarm flags at this moment."""
+
+
+class Known(Driver, Protocol):
+    """A driver of a device that can be asked who it is and what time it has. Not every brand tells."""
+
+    async def identity(self) -> Identity:
+        """Serial number, model and firmware; asked daily, as a device may be replaced behind its address."""
+
+    async def clock(self) -> float:
+        """What the device's own clock shows, in UTC seconds; its difference from ours is told and corrected."""
 
 
 class Listener(Driver, Protocol):

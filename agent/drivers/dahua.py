@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agent.drivers.base import Counter, Garbled, History, Kind, Unsupported
 from agent.drivers.reading.documents import json_of
 from agent.drivers.reading.fetch import Access
+from agent.drivers.reading.identity import dahua_clock, dahua_identity
 from agent.drivers.reading.localtime import whole_hours
 from agent.drivers.reading.pushed import number, only
 from agent.drivers.reading.rpc2 import Session
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Device, Driver
+    from agent.drivers.base import Device, Driver, Identity
 
 _SUMMARY = "/cgi-bin/videoStatServer.cgi?action=getSummary&channel={channel}"
 _TOTAL = re.compile(r"(?:.*\.)?summary(?:\[(\d{1,3})\])?\.(Entered|Exited)Subtotal\.Today", re.ASCII)
@@ -69,6 +70,12 @@ class _Camera:
         if sheet.problems:
             raise sheet.problems[0]
         return list(sheet.counters.values())
+
+    async def identity(self) -> Identity:
+        return await dahua_identity(self._access)
+
+    async def clock(self) -> float:
+        return await dahua_clock(self._access, self._device)
 
     async def history(self, kind: Kind, since: int, until: int) -> History:
         if kind is not Kind.LINES:

@@ -15,6 +15,7 @@ from agent.contract.times import HOUR
 from agent.drivers.base import Counter, Garbled, History, Kind, Unreachable, Unsupported
 from agent.drivers.reading.documents import json_of
 from agent.drivers.reading.fetch import Access
+from agent.drivers.reading.identity import hanwha_clock, hanwha_identity
 from agent.drivers.reading.localtime import wall_seconds, whole_hours
 from agent.drivers.reading.pushed import number, only
 from agent.drivers.reading.shape import Object, items, word
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Device, Driver
+    from agent.drivers.base import Device, Driver, Identity
 
 _CHECK = "/stw-cgi/eventsources.cgi?msubmenu=peoplecount&action=check&Channel={channel}"
 _SEARCH = "/stw-cgi/recording.cgi?msubmenu=peoplecountsearch&action={action}"
@@ -75,6 +76,12 @@ class _Camera:
         if sheet.problems:
             raise sheet.problems[0]
         return list(sheet.counters.values())
+
+    async def identity(self) -> Identity:
+        return await hanwha_identity(self._access)
+
+    async def clock(self) -> float:
+        return await hanwha_clock(self._access, self._device)
 
     async def history(self, kind: Kind, since: int, until: int) -> History:
         if kind is not Kind.LINES:

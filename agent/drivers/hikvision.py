@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agent.drivers.base import Garbled, History, Kind, Pushed, Unsupported
 from agent.drivers.reading.documents import Element, element_of, fingerprint, json_of, xml_of
 from agent.drivers.reading.fetch import Access
+from agent.drivers.reading.identity import hikvision_clock, hikvision_identity
 from agent.drivers.reading.localtime import whole_hours
 from agent.drivers.reading.pushed import Letter, decoded, number, only, received
 from agent.drivers.reading.sheet import Sheet, of_kind
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Counter, Device, Driver
+    from agent.drivers.base import Counter, Device, Driver, Identity
 
 _SEARCH = "/ISAPI/System/Video/inputs/channels/{channel}/counting/search"
 _OPENS = re.compile(r"<(?:\w{1,20}:)?EventNotificationAlert\b")
@@ -62,6 +63,12 @@ class _Camera:
     def __init__(self, device: Device, channel: int) -> None:
         self._device, self._channel = device, channel
         self._access = Access(device)
+
+    async def identity(self) -> Identity:
+        return await hikvision_identity(self._access)
+
+    async def clock(self) -> float:
+        return await hikvision_clock(self._access, self._device)
 
     async def history(self, kind: Kind, since: int, until: int) -> History:
         if kind is not Kind.LINES:
