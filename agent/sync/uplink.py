@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 BATCH_EXPIRY = 300  # seconds in the broker's queue, which is never the store of record
 INBOX = 200  # messages waiting to be taken; HQ never has more than the outbox's four to answer, hello and commands
+DISK_AGAIN = 5.0  # real seconds after the disk did not let us freeze a batch
 MOST_WORKERS = 100  # receivers known at a time
 
 __all__ = ["Contact", "Sender", "Sources", "Timing", "Uplink"]
@@ -77,7 +79,7 @@ class Uplink:
         self._wake = asyncio.Event()
         self._inbox: asyncio.Queue[Received] = asyncio.Queue(INBOX)
         self._receivers: dict[str, tuple[int, bool]] = {}
-        self._next_birth = 0.0
+        self._next_birth = self._disk_again = 0.0
         self._reload = True
         if desk:
             desk.greet_again = self.greet_again
@@ -146,8 +148,8 @@ class Uplink:
             if self.contact.broker and not self._greeted and now >= self._next_birth:
                 self._next_birth = now + self._timing.birth_every
                 await self._announce()
-            if self._greeted:
-                for batch in await self._due(now):
+            if self._greeted and now >= self._disk_again:
+                for batch in await self._due_if_disk_lets(now):
                     tasks.create_task(self._publish(batch), name=f"batch {batch.id}")
             try:
                 async with asyncio.timeout(self._patience(loop.time())):
@@ -165,6 +167,15 @@ class Uplink:
         if self._desk:
             for message in self._desk.standing():
                 await self.teller.say(self._link, message)
+
+    async def _due_if_disk_lets(self, now: float) -> list[Frozen]:
+        try:
+            return await self._due(now)
+        except sqlite3.OperationalError as error:
+            # Nothing can be frozen on a disk that takes nothing. The page says so; the line is kept for when it does.
+            log.warning("disk_holds_up_sending", why=str(error))
+            self._disk_again = now + DISK_AGAIN
+            return []
 
     async def _due(self, now: float) -> list[Frozen]:
         """What is to be sent now: what was unanswered, then what can be cut, fresh before backlog."""
@@ -190,7 +201,9 @@ class Uplink:
         times = [now + self._timing.birth_every]
         if self.contact.broker and not self._greeted:
             times.append(self._next_birth)
-        if self._greeted:
+        if self._greeted and now < self._disk_again:
+            times.append(self._disk_again)
+        elif self._greeted:
             for lane, gate in self._gates.items():
                 opens = max(gate.paused_until, gate.next_cut if lane == "backlog" else 0.0)
                 due = self._flights.next_due(lane)
@@ -253,6 +266,8 @@ class Uplink:
                 await self._take(message)
             except WireError as error:
                 log.warning("answer_garbled", topic=message.topic, why=str(error))
+            except sqlite3.OperationalError as error:
+                log.warning("answer_not_stored", topic=message.topic, why=str(error))  # it comes again
             self._wake.set()
 
     async def _take(self, message: Received) -> None:

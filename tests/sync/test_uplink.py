@@ -1,12 +1,14 @@
 """wire.md's rules for the device, on a real Mosquitto with a receiver that answers as each rule wants it."""
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 
 from agent.contract import wire
 from agent.contract.messages import Credit
 from agent.contract.ranges import Ranges
 from agent.foundation.mqtt import SILENT_KEEPALIVES, LinkSettings
+from agent.sync import uplink
 from tests.rig.proxy import Proxy
 from tests.sync.headquarters import QUICK, Hq, Shop, eventually
 
@@ -250,3 +252,24 @@ async def test_everything_works_over_mqtt_3(tmp_path, broker):
         await shop.settled(4)
 
     assert sorted(numbers(hq.heard and hq.of("batch", "backlog"))) == [1, 2, 3, 4]
+
+
+async def test_a_disk_that_takes_nothing_holds_up_sending_and_nothing_else(tmp_path, broker, monkeypatch):
+    """Freezing fails: the line stays, and when the disk is well again the rows go."""
+    monkeypatch.setattr(uplink, "DISK_AGAIN", 0.05)
+    async with Hq(broker.port) as hq, Shop(tmp_path, broker.port) as shop:
+        await eventually(lambda: shop.uplink._greeted)
+        cut, failed = shop.buffer.cut, []
+
+        async def fail(*_):
+            failed.append(1)
+            raise sqlite3.OperationalError("database or disk is full")
+
+        shop.buffer.cut = fail
+        await shop.count(1)
+        await eventually(lambda: len(failed) > 2)
+        assert shop.contact.broker
+
+        shop.buffer.cut = cut
+        await shop.settled(1)
+    assert numbers(hq.of("batch")) == [1]
