@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from cloud_receiver.database.batches import SEE_EPOCH
@@ -27,6 +28,11 @@ SELECT lower(held) AS first, upper(held) - 1 AS last
 FROM coverage, unnest(ranges) AS held WHERE device = $1 AND epoch = $2 ORDER BY 1
 """
 
+SHARE_GROUP = """
+INSERT INTO share AS held (one, name) VALUES (true, $1)
+ON CONFLICT (one) DO UPDATE SET name = held.name RETURNING name
+"""
+
 NEXT_BOOT = """
 INSERT INTO workers AS held (worker, boot) VALUES ($1, 1)
 ON CONFLICT (worker) DO UPDATE SET boot = held.boot + 1 RETURNING boot
@@ -44,6 +50,11 @@ async def greet(
         await connection.execute(SEE_EPOCH, device, epoch, now)
         await connection.execute(SEE_SENSORS, store, sorted(set(sensors)), now)
         return [(row["first"], row["last"]) for row in await connection.fetch(COVERED, device, epoch)]
+
+
+async def share_group(pool: Pool) -> str:
+    """The name under which all workers share their subscriptions; made once, and told to nobody."""
+    return str(await pool.fetchval(SHARE_GROUP, f"ingest-{secrets.token_hex(16)}"))
 
 
 async def next_boot(pool: Pool, worker: str) -> int:

@@ -62,7 +62,7 @@ class Lanes:
             # subscription, acknowledges every batch whose turn it is, and gives it to nobody.
             will_delay=0,
             subscriptions=[
-                *_subscriptions(broker.version, presence.tenant, ("batch", "birth", "health")),
+                *_subscriptions(broker.version, presence, ("batch", "birth", "health")),
                 # Not shared: what is retained is sent to no shared subscription, and HQ may have been away.
                 (f"{ROOT}/{presence.tenant}/+/+/state", 1),
             ],
@@ -74,7 +74,7 @@ class Lanes:
         )
         self._backlog = Link(
             replace(broker, client_id=f"{own}-backlog", receive_maximum=BACKLOG_WINDOW),
-            subscriptions=_subscriptions(broker.version, presence.tenant, ("backlog",)),
+            subscriptions=_subscriptions(broker.version, presence, ("backlog",)),
             on_message=self._backlog_intake.take,
             on_up=lambda: self._up("backlog"),
             on_down=lambda why: self._down("backlog", why),
@@ -123,7 +123,7 @@ class Lanes:
                     self.subscribed.set()
 
 
-def _subscriptions(version: int, tenant: str, leaves: Sequence[str]) -> list[tuple[str, int]]:
+def _subscriptions(version: int, presence: Presence, leaves: Sequence[str]) -> list[tuple[str, int]]:
     """The leaves of every device of a tenant; shared among its workers where the protocol can."""
-    shared = "$share/ingest/" if version == MQTT5 else ""
-    return [(f"{shared}{ROOT}/{tenant}/+/+/{leaf}", 1) for leaf in leaves]
+    shared = f"$share/{presence.group}/" if version == MQTT5 else ""
+    return [(f"{shared}{ROOT}/{presence.tenant}/+/+/{leaf}", 1) for leaf in leaves]

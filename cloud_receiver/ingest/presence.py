@@ -20,6 +20,7 @@ class Presence(NamedTuple):
     worker: str
     boot: int
     clock: Clock
+    group: str  # the name of the shared subscription
 
     def says(self, st: Literal["online", "offline"]) -> Message:
         state = State(st=st, boot=self.boot, ts=rfc3339(self.clock.now()))
