@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from agent.contract import messages, wire
+from agent.contract import happenings, messages, wire
 from agent.contract.topics import ROOT
 
 if TYPE_CHECKING:
@@ -35,6 +35,24 @@ class LedgerBatch(wire.Envelope):
     crc: Crc
 
 
+class AlertsBatch(wire.Envelope):
+    """Steps in the lives of alerts; on the wire gzipped above 1 kB."""
+
+    model_config = ConfigDict(extra="ignore", title="AlertsBatch")
+    schema_: Annotated[Literal["alerts/1"], Field(alias="schema")]
+    cols: happenings.AlertColumns  # type: ignore[assignment]  # as above
+    crc: Crc
+
+
+class ManualBatch(wire.Envelope):
+    """What people counted by hand; on the wire gzipped above 1 kB."""
+
+    model_config = ConfigDict(extra="ignore", title="ManualBatch")
+    schema_: Annotated[Literal["manual/1"], Field(alias="schema")]
+    cols: happenings.ManualColumns  # type: ignore[assignment]  # as above
+    crc: Crc
+
+
 class Channel(NamedTuple):
     """One leaf of a device's branch. `to_hq`: the device publishes there."""
 
@@ -48,7 +66,7 @@ class Channel(NamedTuple):
     content: str = "application/json"
 
 
-BATCHES = (ObservationsBatch, LedgerBatch)
+BATCHES = (ObservationsBatch, LedgerBatch, AlertsBatch, ManualBatch)
 CHANNELS = (
     Channel("birth", (messages.Birth,), "Who the device is and what it has; answered on ack with hello.", retain=True),
     Channel("state", (messages.State,), "There or not. The will says offline with the same boot.", retain=True),
@@ -62,6 +80,7 @@ CHANNELS = (
     ),
     Channel("batch", BATCHES, "Rows younger than 15 minutes.", expiry=300, content=wire.CONTENT_TYPE),
     Channel("backlog", BATCHES, "Older rows, at HQ's pace.", expiry=300, content=wire.CONTENT_TYPE),
+    Channel("alert", (messages.AlertStep,), "A copy of each step of an alert, at once.", expiry=3600),
     Channel("health", (messages.Health,), "Every minute: how the device stands.", expiry=300),
     Channel("reply", (messages.Reply,), "What became of a command.", expiry=3600),
     Channel("config/reported", (messages.Reported,), "What became of the wanted configuration.", retain=True),

@@ -148,6 +148,19 @@ class Live(Message):
     flow: float | None = None  # persons entering a minute
 
 
+class AlertStep(Message):
+    """A copy of a step in the life of an alert, for whoever listens; the one that counts travels in a batch."""
+
+    id: str  # of the alert: the same for all its steps
+    rule: str
+    scope: str
+    state: str
+    severity: str
+    at: Moment
+    value: float | None = None
+    text: str = ""
+
+
 # ---- commands: cmd/{verb}, each answered on reply
 
 

@@ -37,6 +37,7 @@ class Orders:
     ) -> None:
         self._buffer, self._fills, self._health, self._clock = buffer, fills, health, clock
         self._settings = settings
+        self.taken_on: Callable[[AcknowledgeCommand], Awaitable[dict[str, Any]]] | None = None  # the alerts' own
 
     @property
     def actions(self) -> dict[str, Callable[[Any], Awaitable[dict[str, Any] | None]]]:
@@ -70,8 +71,10 @@ class Orders:
         return {"health": health, "settings": shown(self._settings), "log": lines}
 
     async def acknowledge(self, command: AcknowledgeCommand) -> dict[str, Any]:
-        """An alert transition, once there are alerts."""
-        raise Refusal(f"there is no alert {command.alert}")
+        """Somebody at HQ has taken on an alert; its next transition says so."""
+        if self.taken_on is None:
+            raise Refusal(f"there is no alert {command.alert}")
+        return await self.taken_on(command)
 
 
 def shown(value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON of any shape

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agent.contract import wire
-from agent.contract.messages import Birth, Live, State
+from agent.contract import happenings, wire
+from agent.contract.messages import AlertStep, Birth, Live, State
 from agent.contract.times import rfc3339
 from agent.foundation.mqtt import LinkDown, Message
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from agent.buffer.buffer import Buffer
+    from agent.contract.happenings import Alert
     from agent.contract.messages import Health
     from agent.contract.topics import Branch
     from agent.foundation.clock import Clock
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 HEALTH_EVERY = 60.0  # seconds of the store's time
 HEALTH_SOONEST = 5.0  # real seconds between two, however fast the store's clock is
 HEALTH_EXPIRY = 300  # seconds
+ALERT_EXPIRY = 3600  # seconds: later it is no news, and the batch has told it
 LIVE_EVERY = 10.0  # real seconds
 LOOK_AGAIN = 0.5  # real seconds while there is no line
 PLAIN = "application/json"
@@ -87,11 +89,16 @@ class Teller:
             version=sender.version,
             tz=sender.tz,
             sensors=list(sender.sensors),
-            schemas=[wire.OBSERVATIONS, wire.LEDGER],
+            schemas=[wire.OBSERVATIONS, wire.LEDGER, happenings.ALERTS, happenings.MANUAL],
             ts=rfc3339(self._clock.now()),
             nonce=nonce,
         )
         return Message(self.topic("birth"), birth.payload(), retain=True, content_type=PLAIN)
+
+    def alert(self, alert: Alert) -> Message:
+        """A copy of a step of an alert."""
+        step = AlertStep.model_validate(alert._asdict() | {"at": rfc3339(alert.at)})
+        return Message(self.topic("alert"), step.payload(), expiry=ALERT_EXPIRY, content_type=PLAIN)
 
     def topic(self, leaf: str) -> str:
         """A leaf of this device's branch."""

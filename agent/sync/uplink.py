@@ -23,10 +23,12 @@ from agent.sync.pace import Bucket, Gate, Throughput
 from agent.sync.telling import Contact, Sender, Sources, Teller
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from agent.buffer.buffer import Buffer
     from agent.buffer.outbox import Frozen
+    from agent.contract.happenings import Alert
     from agent.contract.ranges import Ranges
     from agent.foundation.clock import Clock
     from agent.sync.desk import Desk
@@ -35,6 +37,7 @@ log = structlog.get_logger()
 
 BATCH_EXPIRY = 300  # seconds in the broker's queue, which is never the store of record
 INBOX = 200  # messages waiting to be taken; HQ never has more than the outbox's four to answer, hello and commands
+MOST_COPIES = 20  # alert steps copied at a time; the batch tells all of them
 DISK_AGAIN = 5.0  # real seconds after the disk did not let us freeze a batch
 MOST_WORKERS = 100  # receivers known at a time
 
@@ -105,10 +108,13 @@ class Uplink:
             tasks.create_task(self.teller.show_live(self._link), name="live")
             await self._send(tasks)
 
-    def hurry(self) -> None:
-        """Cut the next fresh batch now, whatever `every` says: an alert does not wait."""
+    async def raised(self, alerts: Sequence[Alert]) -> None:
+        """Alert transitions were appended: cut the next fresh batch now, whatever `every` says, and publish copies."""
         self._gates["fresh"].next_cut = 0.0
         self._wake.set()
+        if not self._link.congested:
+            for alert in alerts[:MOST_COPIES]:
+                await self.teller.say(self._link, self.teller.alert(alert))
 
     def greet_again(self) -> None:
         """Say birth again; nothing new is sent until HQ has said hello to it."""

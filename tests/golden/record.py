@@ -12,12 +12,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agent.contract import wire
+from agent.contract import happenings, wire
+from agent.contract.happenings import Alert, ManualCount
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality
 
 HERE = Path(__file__).parent
 START = 1_774_000_020
-READERS = {wire.OBSERVATIONS: wire.read_observations, wire.LEDGER: wire.read_ledger}
+READERS = {
+    wire.OBSERVATIONS: wire.read_observations,
+    wire.LEDGER: wire.read_ledger,
+    happenings.ALERTS: happenings.read_alerts,
+    happenings.MANUAL: happenings.read_manual,
+}
+COLUMNS = {
+    wire.OBSERVATIONS: wire.observation_columns,
+    wire.LEDGER: wire.ledger_columns,
+    happenings.ALERTS: happenings.alert_columns,
+    happenings.MANUAL: happenings.manual_columns,
+}
 
 
 def rows_of(payload: bytes) -> list[list[Any]]:
@@ -52,17 +64,26 @@ def entries() -> list[LedgerEntry]:
     ]
 
 
+def alerts() -> list[Alert]:
+    """Two steps of one life, with and without a value."""
+    return [
+        Alert("queue-1", "queue", "zone:checkout", "firing", "warning", START, 7.5, "7 people wait — open a till"),
+        Alert("queue-1", "queue", "zone:checkout", "unknown", "warning", START + 600),
+    ]
+
+
 def batches() -> dict[str, bytes]:
     """Every schema, plain and gzipped, with and without void numbers."""
     return {
         "observations-plain": _batch([(7, 7)], [(1, 5)], wire.OBSERVATIONS, observations(1)),
         "observations-gzip": _batch([(100, 139), (200, 399)], [], wire.OBSERVATIONS, observations(240)),
+        "alerts": _batch([(20, 21)], [], happenings.ALERTS, alerts()),
+        "manual": _batch([(30, 30)], [], happenings.MANUAL, [ManualCount("till", "line:1", START, START + 900, 12, 9)]),
         "ledger": _batch([(8, 8), (10, 12)], [], wire.LEDGER, entries()),
     }
 
 
 def _batch(seq: list[tuple[int, int]], void: list[tuple[int, int]], schema: str, rows: list[Any]) -> bytes:
-    columns = wire.ledger_columns(rows) if schema == wire.LEDGER else wire.observation_columns(rows)
     head = {
         "v": 1,
         "id": wire.batch_id("e7f3", "b1c2", seq),
@@ -80,7 +101,7 @@ def _batch(seq: list[tuple[int, int]], void: list[tuple[int, int]], schema: str,
         "n": len(rows),
         "tz": "Europe/Lisbon",
     }
-    return wire.encode(head, *columns)
+    return wire.encode(head, *COLUMNS[schema](rows))
 
 
 def main(version: str) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BRANCH = Branch("acme", "s1", "pi-1")
 STARTED = int(time.time()) // 60 * 60
 QUICK = Timing(every=0.02, resend_jitter=0.0, birth_every=0.3, resend_first=30.0)
-LEAVES = ("birth", "state", "batch", "backlog", "health", "reply", "config/reported", "live/+")
+LEAVES = ("birth", "state", "batch", "backlog", "alert", "health", "reply", "config/reported", "live/+")
 
 
 async def eventually(holds) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from jsonschema import Draft202012Validator
 
 from agent.contract import wire
 from agent.contract.asyncapi import BATCHES, CHANNELS, CLOUD_EVENT, documents
+from agent.contract.happenings import Alert, ManualCount
 from agent.contract.messages import Desired, document_sha
 from agent.documents import FOLDER, texts
 from agent.foundation.mqtt import Link, LinkSettings
 from agent.sync import desk, telling, uplink
-from tests.sync.headquarters import BRANCH, QUICK, Shop, eventually
+from tests.sync.headquarters import BRANCH, QUICK, STARTED, Shop, eventually
 from tests.sync.test_desk import desk as a_desk
 
 CHECKOUT = Path(__file__).parents[2]
@@ -49,6 +51,7 @@ def test_expiries_are_those_of_the_programs():
 
     assert expiry["batch"] == expiry["backlog"] == uplink.BATCH_EXPIRY
     assert expiry["health"] == telling.HEALTH_EXPIRY
+    assert expiry["alert"] == telling.ALERT_EXPIRY
     assert expiry["reply"] == desk.REPLY_EXPIRY
     assert expiry["live/{zone}"] == 2 * telling.LIVE_EVERY
 
@@ -71,9 +74,25 @@ async def recorded(hq, folder, monkeypatch) -> list:
         await shop.count(1, 200)
         await shop.count(300, 40, ago=86_400)
         await shop.settled(240)
+        alert = Alert("a1", "queue", "zone:checkout", "firing", "warning", int(time.time()), 7.0, "seven wait")
+        count = ManualCount("door", "line:1", STARTED - 900, STARTED, 12, 9)
+        await shop.buffer.append(alerts=[alert], manual=[count])
+        await shop.uplink.raised([alert])
+        await shop.settled(242)
         for leaf, payload in commands().items():
             await shop.uplink._link.publish(telling.Message(BRANCH.topic(leaf), payload))
-        leaves = {"birth", "state", "live/store", "batch", "backlog", "health", "reply", "config/reported", "ack"}
+        leaves = {
+            "birth",
+            "state",
+            "live/store",
+            "batch",
+            "backlog",
+            "alert",
+            "health",
+            "reply",
+            "config/reported",
+            "ack",
+        }
         await eventually(lambda: leaves <= {"/".join(m.topic.split("/")[5:]) for m in heard})
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
@@ -117,7 +136,7 @@ async def test_real_messages_fit_their_schemas_and_bindings(receiver, tmp_path, 
             assert message.content_type == channel.content
         seen.add(channel.leaf)
 
-    assert len(seen) >= 12
+    assert len(seen) >= 13
 
 
 @pytest.mark.parametrize("language", ["sh", "python"])

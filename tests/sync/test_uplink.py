@@ -2,9 +2,11 @@
 
 import asyncio
 import sqlite3
+import time
 from dataclasses import replace
 
 from agent.contract import wire
+from agent.contract.happenings import Alert
 from agent.contract.messages import Credit
 from agent.contract.ranges import Ranges
 from agent.foundation.mqtt import SILENT_KEEPALIVES, LinkSettings
@@ -273,3 +275,22 @@ async def test_a_disk_that_takes_nothing_holds_up_sending_and_nothing_else(tmp_p
         shop.buffer.cut = cut
         await shop.settled(1)
     assert numbers(hq.of("batch")) == [1]
+
+
+async def test_an_alert_does_not_wait_for_the_metered_line(tmp_path, broker):
+    """Rule 8: with a batch an hour, an alert is cut at once and a copy goes to whoever listens."""
+    async with Hq(broker.port) as hq, Shop(tmp_path, broker.port, replace(QUICK, every=3600.0)) as shop:
+        await shop.count(1)
+        await shop.settled(1)
+        await shop.count(2)
+        now = int(time.time())
+        alert = Alert("a1", "queue", "zone:checkout", "firing", "warning", now, 7.0, "seven wait")
+        assert len(hq.of("batch")) == 1
+
+        await shop.buffer.append(alerts=[alert])
+        await shop.uplink.raised([alert])
+        await shop.settled(3)
+        [copy] = await hq.until(lambda: hq.of("alert"))
+
+    assert "alerts/1" in [envelope(one).schema_ for one in hq.of("batch")]
+    assert (copy.json["id"], copy.json["state"]) == ("a1", "firing")
