@@ -1,4 +1,4 @@
-"""The closed list of metrics that devices tell: name, unit and how values add up. A new metric is a row here."""
+"""The closed lists of metrics that devices tell and that we work out: name, unit, how values add up. A row is one."""
 
 from __future__ import annotations
 
@@ -42,3 +42,19 @@ _ROWS = (
 )
 
 METRICS: dict[str, Metric] = {row.name: row for row in _ROWS}
+
+# What the agent works out (origin `edge`, sensor `store`); `agent/metrics/catalog.py` says how.
+_EDGE_ROWS = (
+    Metric("entered", "persons", Adds.SUM, "persons who came in over all entrance lines"),
+    Metric("left", "persons", Adds.SUM, "persons who went out over all entrance lines"),
+    Metric("occupancy", "persons", Adds.FIRST, "persons present at the start of the interval"),
+    Metric("occupancy_mean", "persons", Adds.MEAN, "persons present, on average over the interval"),
+    Metric("occupancy_peak", "persons", Adds.MAX, "most persons present at once"),
+    Metric("capture_rate", "share", Adds.MEAN, "of those who entered or passed by, the share that entered"),
+    Metric("visits", "persons", Adds.SUM, "persons who entered the zone's regions"),
+    Metric("dwell_mean", "s", Adds.MEAN, "time in the zone's regions per visit"),
+    Metric("utilisation", "share", Adds.MEAN, "persons present in the zone per place of its capacity"),
+    Metric("completeness", "share", Adds.MEAN, "share of the interval that the entrance lines told of"),
+)
+
+EDGE_METRICS: dict[str, Metric] = {row.name: row for row in _EDGE_ROWS}

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sqlite3
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agent.contract.layout import Layout, valid_at
 from agent.contract.observation import Origin
-from agent.contract.times import HOUR, MINUTE, store_day
-from agent.metrics.catalog import CATALOG, Minutes, doors
+from agent.contract.times import store_day
+from agent.kernels.occupancy import door_ratios
+from agent.metrics.day import Day
+from agent.metrics.windows import GRACE, Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from agent.buffer.buffer import Buffer
-    from agent.contract.observation import Observation
     from agent.foundation.clock import Clock
+    from agent.metrics.catalog import Estimate
+
+CURSOR, STATE = "cursor:metrics", "metrics"
+DAYS_KEPT = 60  # of door totals: with a day fading to 0.9, what is older weighs less than a fifth of a percent
+AT_ONCE = 5000
+KEEP_EVERY = 5000  # rows after which the cursor is written although no window ended
+FORGET, PRIOR = 0.9, 250.0  # see door_ratios
 
 
 class Cycle:
-    """Today's minutes as arrays, kept up to date from the buffer, and the metrics worked out from them."""
+    """Today's minutes, kept up to date from the buffer, and the metrics worked out from them.
+
+    `values` and `now` are what holds now; windows that ended are appended as rows of origin `edge`, in the commit that
+    keeps the cursor and what the doors' past days taught.
+    """
 
     def __init__(self, buffer: Buffer, layouts: tuple[Layout, ...], clock: Clock) -> None:
         self._buffer, self._layouts, self._clock = buffer, layouts, clock
-        self._cursor = 0
-        self._minutes: Minutes = {}
-        self._finished: dict[tuple[str, str, str], dict[tuple[int, int], float]] = {}
-        self._counts: Minutes = {}
-        self.day = (0, 0)
-        self.values: dict[str, float] = {}
+        self._cursor = self._kept = 0
+        self._doors: list[list[float]] | None = None  # entered, left, completeness of past days
+        self._today: Day | None = None
+        self._windows: Windows | None = None
+        self.now: dict[tuple[str, str], Estimate] = {}  # by (metric, place)
 
     @property
     def layout(self) -> Layout:
         """The version that holds now."""
         return valid_at(self._layouts, self._clock.now())
+
+    @property
+    def day(self) -> tuple[int, int]:
+        """The store day that runs."""
+        return (self._today.start, self._today.end) if self._today else (0, 0)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What holds now in the store as a whole, by metric."""
+        return {metric: estimate.value for (metric, place), estimate in self.now.items() if place == "store"}
 
     async def run(self) -> None:
         """Follow the buffer for ever."""
@@ -44,78 +64,61 @@ class Cycle:
             await appended.wait()
 
     async def catch_up(self) -> None:
-        """Take in what was appended since the last time, and work the metrics out again."""
-        today = store_day(self._clock.now(), self.layout.zone_info, self.layout.reset_hour)
-        if today != self.day:
-            self.day, self._minutes, self._finished = today, {}, {}
-            self._cursor = self._buffer.highest
-            self._take(await self._buffer.rows_since(today[0]))
-        while rows := await self._buffer.rows_after(self._cursor):
+        """Take in what was appended since the last time, work out again what it touched, and append what ended."""
+        now = self._clock.now()
+        today = store_day(now, self.layout.zone_info, self.layout.reset_hour)
+        if self._today is None or today != self.day:
+            await self._begin(*today)
+        day, windows = self._today, self._windows
+        if day is None or windows is None:
+            return
+        while rows := await self._buffer.rows_after(self._cursor, AT_ONCE):
             self._cursor = rows[-1].number
-            self._take(row.observation for row in rows)
-        length = (self.day[1] - self.day[0]) // MINUTE
-        self._counts = self._reconciled(length)
-        self.values = {
-            metric.name: float(metric.compute(self.layout, self._counts, length)[self._now_index(length)])
-            for metric in CATALOG
-            if self.layout.lines(*metric.needs)
-        }
+            day.take(row.observation for row in rows if row.observation.origin is not Origin.EDGE)
+            if len(rows) < AT_ONCE:
+                break
+        changed = day.refresh(now)
+        self.now = windows.live(now)
+        await self._append(windows, now, changed)
 
-    def _now_index(self, length: int) -> int:
-        return min(length - 1, max(0, int(self._clock.now() - self.day[0]) // MINUTE))
+    async def _begin(self, start: int, end: int) -> None:
+        """Close the day that ran, learn from it, and begin the next with what the buffer already has of it."""
+        if self._doors is None:
+            stored: dict[str, Any] = await self._buffer.state(STATE) or {"doors": []}
+            self._doors = stored["doors"]
+        if self._today is not None and self._windows is not None:
+            changed = self._today.refresh(self._today.end)
+            self._doors = [*self._doors, self._learned(self._today)][-DAYS_KEPT:]
+            self._kept = -KEEP_EVERY  # what was learned is written even where no window ends
+            await self._append(self._windows, self._today.end + GRACE, changed)
+        came, went, told = np.array(self._doors, dtype=np.float64).reshape(-1, 3).T.copy()
+        ratio = float(door_ratios(came, went, told, FORGET, PRIOR)[-1])
+        self._today = Day(self.layout, start, end, ratio)
+        self._windows = Windows(self._today)
+        self._cursor = self._buffer.highest
+        self._today.take(await self._buffer.rows_since(start))
 
-    def _take(self, rows: Iterable[Observation]) -> None:
-        """A row lands whole in the minute it ends in: a wide one is never spread, and a sum of minutes stays exact."""
-        length = (self.day[1] - self.day[0]) // MINUTE
-        for row in rows:
-            key = (row.sensor, row.place, row.metric)
-            value = row.value if row.counted and row.value is not None else np.nan
-            if row.origin is Origin.LOG and self.day[0] <= row.start and row.end <= self.day[1]:
-                self._finished.setdefault(key, {})[row.start, row.end] = value
-            elif row.origin is Origin.LIVE and self.day[0] < row.end <= self.day[1]:
-                told = self._minutes.setdefault(key, np.full(length, np.nan))
-                told[(row.end - 1 - self.day[0]) // MINUTE] = value
+    @staticmethod
+    def _learned(day: Day) -> list[float]:
+        whole = float(np.mean((day.entered.told, day.left.told)))
+        return [float(np.nansum(day.entered.persons)), float(np.nansum(day.left.persons)), whole]
 
-    def _reconciled(self, length: int) -> Minutes:
-        """The minutes with what finished hours say beyond them put into each hour's last minute.
-
-        A finished hour wins over the differences made of it; where in the hour its remainder belongs is unknown, and
-        for what is inside now it does not matter.
-        """
-        counts = {key: told.copy() for key, told in self._minutes.items()}
-        for key, hours in self._finished.items():
-            told = counts.setdefault(key, np.full(length, np.nan))
-            for (start, end), value in hours.items():
-                first, last = (start - self.day[0]) // MINUTE, (end - 1 - self.day[0]) // MINUTE
-                remainder = value - np.nansum(told[first : last + 1])
-                if remainder and not np.isnan(remainder):
-                    told[last] = np.nan_to_num(told[last]) + remainder
-        return counts
+    async def _append(self, windows: Windows, now: float, changed: int | None) -> None:
+        """Publish windows that ended; without any the cursor is kept now and then, so that the buffer can be pruned."""
+        rows = windows.due(now, changed)
+        if not rows and self._cursor <= self._kept + KEEP_EVERY:
+            return
+        try:
+            await self._buffer.append(rows, state={CURSOR: self._cursor, STATE: {"doors": self._doors}})
+        except sqlite3.OperationalError:
+            windows.forget()  # all is given out again once the disk takes it; the collector tells of the trouble
+            return
+        self._kept = self._cursor
 
     def entered_and_left(self, sensor: str) -> tuple[int, int] | None:
         """Today's persons over a sensor's entrance lines, None where it has none."""
-        only = self.layout.model_copy(update={"sensor": tuple(s for s in self.layout.sensor if s.id == sensor)})
-        length = (self.day[1] - self.day[0]) // MINUTE
-        if not length or not any(line.role.value == "entrance" for s in only.sensor for line in s.line):
-            return None
-        entered, left = doors(only, self._counts, length)
-        return int(np.nansum(entered)), int(np.nansum(left))
+        return self._today.entered_and_left(sensor) if self._today else None
 
     def hours(self, sensor: str) -> tuple[float | None, ...]:
-        """How many crossed a sensor's lines in each hour of today, None for an hour of which it told nothing.
-
-        Where the layout gives it no lines, how many entered its regions.
-        """
-        own = next((one for one in self.layout.sensor if one.id == sensor), None)
-        kind = "line" if own is None or own.line or not own.region else "region"
-        told = [
-            counts for (name, place, _), counts in self._counts.items() if name == sensor and place.startswith(kind)
-        ]
-        if not told:
-            return ()
-        minutes = np.vstack(told)[:, : self._now_index(told[0].size) + 1]
-        per_hour = HOUR // MINUTE
-        return tuple(
-            float(np.nansum(hour)) if not np.isnan(hour).all() else None
-            for hour in (minutes[:, at : at + per_hour] for at in range(0, minutes.shape[1], per_hour))
-        )
+        """How many crossed a sensor's lines or entered its regions by hours of today, None where it told nothing."""
+        return self._today.hours(sensor, self._clock.now()) if self._today else ()

@@ -113,6 +113,15 @@ def _cost(work: Callable[[], object]) -> int:
     return written_bytes() - before
 
 
+class Hands(Clock):
+    """A clock that is just after the tick."""
+
+    minute = 360
+
+    def now(self) -> float:
+        return START + 60 * self.minute + 61.0
+
+
 def live_tick() -> list[Figure]:
     """From rows appended to what they mean, for one sensor and for a hundred."""
     from agent.contract.layout import Layout, Line, Sensor  # noqa: PLC0415 - pydantic models, for this row alone
@@ -120,7 +129,7 @@ def live_tick() -> list[Figure]:
 
     sensors = tuple(Sensor(id=f"cam-{n}", line=(Line(number=1), Line(number=2))) for n in range(100))
     layout = Layout(version="1", effective_from="2026-03-01", time_zone="Europe/Lisbon", sensor=sensors)
-    clock = Clock(1.0, START + 12 * 3600, time.time())
+    clock = Hands(0.0, START + 360 * 60)
     loop = asyncio.new_event_loop()
     with tempfile.TemporaryDirectory(dir=DISK) as folder:
         buffer = loop.run_until_complete(Buffer.open(Path(folder, "tick.db"), clock, 1 << 30))
@@ -128,7 +137,8 @@ def live_tick() -> list[Figure]:
         minute = iter(range(360, 720))
 
         def fresh(rows: int) -> float:
-            loop.run_until_complete(buffer.append(tick(next(minute), rows)))
+            clock.minute = next(minute)
+            loop.run_until_complete(buffer.append(tick(clock.minute, rows)))
             before = time.perf_counter()
             loop.run_until_complete(cycle.catch_up())
             return (time.perf_counter() - before) * 1000

@@ -1,0 +1,229 @@
+"""One store day as matrices of minutes, of which only the touched columns are worked out again. It never adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from agent.contract.layout import Role
+from agent.contract.observation import Origin
+from agent.contract.times import HOUR, MINUTE
+from agent.kernels.occupancy import occupancy_kalman
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from agent.contract.layout import Layout
+    from agent.contract.observation import Observation
+    from agent.kernels.registry import Floats
+
+Key = tuple[str, str, str]  # sensor, place, metric
+
+# Variance a crossing, a minute, and a minute without any count add to occupancy (reference: self-calibrated doors).
+NOISE = np.array([0.1, 0.02, 1.0])
+
+
+class Flow(NamedTuple):
+    """All lines of one role, one way: their rows of the matrices, persons by minute, and the share of them that told.
+
+    A minute is missing only where no line told anything: one silent door must not stop the others from counting.
+    """
+
+    rows: NDArray[np.int64]
+    persons: Floats
+    told: Floats
+
+
+class Day:
+    """What every sensor told of [start, end) by minutes; who came, left and is inside, by the doors' learned ratio."""
+
+    def __init__(self, layout: Layout, start: int, end: int, ratio: float = 1.0) -> None:
+        self.layout, self.start, self.end, self.ratio = layout, start, end, ratio
+        self.length = (end - start) // MINUTE
+        self._index: dict[Key, int] = {}
+        self._finished: dict[int, dict[tuple[int, int], float]] = {}
+        self._pushed: set[tuple[int, int]] = set()
+        self._fine = np.full((16, self.length), np.nan)  # as told by differences and pushes
+        self.counts = np.full((16, self.length), np.nan)  # with finished hours reconciled
+        self.covered = np.zeros((16, self.length), dtype=np.bool_)
+        self._touched: dict[int, set[int]] = {}
+        self._covering: dict[int, set[int]] = {}  # minutes that a wide row tells of without placing anybody in them
+        self._finished_to: dict[int, int] = {}  # the last minute of a series' finished intervals
+        self.newest: dict[str, int] = {}  # the end of the newest row of each sensor
+        self.entered, self.left = self._flows(Role.ENTRANCE)
+        self.passed = self._flows(Role.PASSER_BY)
+        flows = (self.entered, self.left, *self.passed)
+        self._flow_of = {int(i): flow for flow in flows for i in flow.rows}
+        self.inside, self.variance = np.zeros((2, self.length))
+        self._unseen = np.full(self.length, np.nan)
+        self._known_to = 0  # minutes for which `inside` is worked out
+
+    # ---- rows in
+
+    def take(self, rows: Iterable[Observation]) -> None:
+        """A row lands whole in the minute it ends in: a wide one is never spread, and a sum of minutes stays exact."""
+        for row in rows:
+            if row.origin is Origin.EDGE or not self.start < row.end <= self.end:
+                continue
+            i = self._row_of((row.sensor, row.place, row.metric))
+            value = row.value if row.counted and row.value is not None else np.nan
+            first, last = max(0, (row.start - self.start) // MINUTE), (row.end - 1 - self.start) // MINUTE
+            if row.origin is Origin.LOG:
+                if row.start < self.start:
+                    continue
+                self._finished.setdefault(i, {})[first, last] = value
+                self._finished_to[i] = max(last, self._finished_to.get(i, 0))
+            else:
+                if row.origin is Origin.PUSH:
+                    self._pushed.add((i, last))
+                elif (i, last) in self._pushed:
+                    continue
+                self._fine[i, last] = value
+            self.covered[i, first : last + 1] = row.counted
+            self._touched.setdefault(i, set()).add(last)
+            if first < last and i in self._flow_of:
+                self._covering.setdefault(i, set()).update(range(first, last))
+            if row.end > self.newest.get(row.sensor, 0):
+                self.newest[row.sensor] = row.end
+
+    def _row_of(self, key: Key) -> int:
+        i = self._index.setdefault(key, len(self._index))
+        if i == len(self._fine):
+            more = np.full_like(self._fine, np.nan)
+            self._fine, self.counts = np.vstack([self._fine, more]), np.vstack([self.counts, more])
+            self.covered = np.vstack([self.covered, np.zeros_like(self.covered)])
+        return i
+
+    def _flows(self, role: Role) -> tuple[Flow, Flow]:
+        ways = {
+            key: ("out", "in") if line.inverted else ("in", "out")
+            for key, line in self.layout.lines(role).items()
+            if not any(sensor.totals and sensor.id == key[0] for sensor in self.layout.sensor)
+        }
+        if role is Role.ENTRANCE:
+            ways |= {(sensor.id, "sensor"): ("in", "out") for sensor in self.layout.sensor if sensor.totals}
+        inward, outward = (
+            Flow(
+                np.array([self._row_of((*key, way[side])) for key, way in ways.items()], dtype=np.int64),
+                np.full(self.length, np.nan),
+                np.zeros(self.length),
+            )
+            for side in (0, 1)
+        )
+        return inward, outward
+
+    # ---- what they mean
+
+    def refresh(self, now: float) -> int | None:
+        """Work out again what the rows taken since the last time touched; the first minute that changed, or None."""
+        changed: dict[int, tuple[Flow, set[int]]] = {}
+        first, crossed = self.length, self.length
+        for i, minutes in self._touched.items():
+            moved = self._reconcile(i, minutes)
+            first = min(first, *moved) if moved else first
+            if flow := self._flow_of.get(i):
+                changed.setdefault(id(flow.rows), (flow, set()))[1].update(
+                    minutes | moved | self._covering.get(i, set())
+                )
+                crossed = min(crossed, *moved) if moved else crossed
+        self._touched, self._covering = {}, {}
+        for flow, touched in changed.values():
+            columns = np.array(sorted(touched))
+            flow.persons[columns] = self.total(flow.rows, columns)
+            flow.told[columns] = self.covered[flow.rows[:, None], columns].mean(axis=0)
+        self._occupy(crossed, self.now_index(now) + 1)
+        return first if first < self.length else None
+
+    def _reconcile(self, i: int, minutes: set[int]) -> set[int]:
+        """Put what a finished interval says beyond its differences into its last minute; the minutes that changed.
+
+        A finished interval wins over the differences made of it; where in it the remainder belongs is unknown, and for
+        who is inside now it does not matter.
+        """
+        after = {minute: self._fine[i, minute] for minute in minutes}
+        is_fresh = min(minutes) > self._finished_to.get(i, -1)  # as on nearly every tick
+        intervals = {} if is_fresh else self._finished[i]
+        for (first, last), value in intervals.items():
+            if any(first <= minute <= last for minute in minutes):
+                told = self._fine[i, first : last + 1]
+                remainder = value - np.nansum(told)
+                after[last] = told[-1]
+                if remainder and not np.isnan(remainder):
+                    after[last] = np.nan_to_num(told[-1]) + remainder
+        before = self.counts[i]
+        moved = {
+            m for m, value in after.items() if not (before[m] == value or (np.isnan(before[m]) and np.isnan(value)))
+        }
+        for minute in moved:
+            self.counts[i, minute] = after[minute]
+        return moved
+
+    def total(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+        """The sum of some series in some minutes, missing only where none of them told anything."""
+        block = self.counts[rows[:, None], columns]
+        known = ~np.isnan(block)
+        total: Floats = np.where(known.any(axis=0), np.where(known, block, 0.0).sum(axis=0), np.nan)
+        return total
+
+    def _occupy(self, since: int, until: int) -> None:
+        since, until = min(since, self._known_to), min(until, self.length)
+        if since >= until:
+            return
+        x, p = (self.inside[since - 1], self.variance[since - 1]) if since else (0.0, 0.0)
+        span = slice(since, until)
+        told = occupancy_kalman(
+            self.entered.persons[span],
+            self.left.persons[span],
+            self._unseen[span],
+            self.ratio,
+            1.0,
+            float(x),
+            float(p),
+            NOISE,
+        )
+        self.inside[span], self.variance[span] = told
+        self._known_to = until
+
+    def now_index(self, now: float) -> int:
+        """The minute of this day that a moment lies in."""
+        return min(self.length - 1, max(0, int(now - self.start) // MINUTE))
+
+    # ---- questions
+
+    def rows_of(self, sensors_places: Iterable[tuple[str, str]], metric: str) -> NDArray[np.int64]:
+        """The rows of the matrices that hold a metric of some places; those that never told it are left out."""
+        found = [
+            self._index[sensor, place, metric]
+            for sensor, place in sensors_places
+            if (sensor, place, metric) in self._index
+        ]
+        return np.array(found, dtype=np.int64)
+
+    def entered_and_left(self, sensor: str) -> tuple[int, int] | None:
+        """Persons over a sensor's entrance lines so far, None where it has none."""
+        own = {i for (name, _, _), i in self._index.items() if name == sensor}
+        sides = [[int(i) for i in flow.rows if int(i) in own] for flow in (self.entered, self.left)]
+        if not sides[0]:
+            return None
+        came, went = (int(np.nansum(self.counts[rows])) for rows in sides)
+        return came, went
+
+    def hours(self, sensor: str, now: float) -> tuple[float | None, ...]:
+        """How many crossed a sensor's lines in each hour so far, None for an hour of which it told nothing.
+
+        Where the layout gives it no lines, how many entered its regions.
+        """
+        own = next((one for one in self.layout.sensor if one.id == sensor), None)
+        kind = "line" if own is None or own.line or not own.region else "region"
+        rows = [i for (name, place, _), i in self._index.items() if name == sensor and place.startswith(kind)]
+        minutes = self.counts[rows, : self.now_index(now) + 1]
+        if np.isnan(minutes).all():
+            return ()
+        per_hour = HOUR // MINUTE
+        return tuple(
+            float(np.nansum(hour)) if not np.isnan(hour).all() else None
+            for hour in (minutes[:, at : at + per_hour] for at in range(0, minutes.shape[1], per_hour))
+        )
