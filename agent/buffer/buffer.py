@@ -102,6 +102,10 @@ class Buffer:
         return self._numbers.identity.boot
 
     @property
+    def path(self) -> Path:
+        return self._database.path
+
+    @property
     def highest(self) -> int:
         """The highest number given so far."""
         return self._numbers.highest

@@ -54,7 +54,10 @@ class Greeting:
         for ours in (numbers.acked, numbers.outbox, numbers.telling, resent):
             foreign.subtract(ours)
         if foreign:
-            numbers.acked.update(coverage.between(1, self._own_from - 1))
+            inherited = coverage.between(1, self._own_from - 1)
+            inherited.subtract(numbers.acked)
+            numbers.identity.acked_rows += sum(len(held(connection, first, last)) for first, last in inherited)
+            numbers.acked.update(inherited)
             begin_epoch(connection, numbers)
             return "restored buffer"
         lacking = before.copy()
@@ -87,4 +90,5 @@ def unsend(connection: sqlite3.Connection, numbers: Numbers, lacking: Ranges) ->
         here.subtract(numbers.past)
         rows += len(here)
         numbers.void.update(here.gaps(first, last))
+    numbers.identity.acked_rows -= rows
     return rows

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent.contract.messages import Health, LaneHealth, SensorHealth
 from agent.contract.times import rfc3339
+from agent.foundation.machine import clock_sync, free_bytes, temperature
 from agent.web.view import SensorView, StoreView, UplinkView
 
 if TYPE_CHECKING:
@@ -118,6 +119,9 @@ class Report:
             bytes_sent=self._parts.contact.bytes_sent,
             dead_letters=letters,
             last_number=self._parts.buffer.highest,
+            disk_free=free_bytes(self._parts.buffer.path),
+            temperature=temperature(),
+            clock=clock_sync(),
         )
 
     def _sensor(self, poller: Poller) -> SensorView:

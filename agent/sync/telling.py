@@ -40,7 +40,6 @@ class Sender:
     tz: str
     layout: str
     sensors: tuple[str, ...]
-    clock_sync: str = "unknown"
 
 
 @dataclass(frozen=True)

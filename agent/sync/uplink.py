@@ -17,6 +17,7 @@ from agent.contract.messages import Answer, Credit, Hello, State, read_message
 from agent.contract.times import rfc3339
 from agent.contract.topics import hq_state
 from agent.contract.wire import WireError, parse_json
+from agent.foundation.machine import clock_sync
 from agent.foundation.mqtt import NO_SUBSCRIBERS, Link, LinkDown, LinkSettings, Message, Received
 from agent.sync.flights import RESEND_CAP, RESEND_FIRST, Flights
 from agent.sync.pace import Bucket, Gate, Throughput
@@ -368,7 +369,7 @@ class Uplink:
         return {
             "device": sender.branch.device,
             "run": sender.run,
-            "clock": {"sync": sender.clock_sync},
+            "clock": {"sync": clock_sync()},
             "layout": sender.layout,
             "tz": sender.tz,
             "mark": self._mark,

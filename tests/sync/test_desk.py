@@ -93,7 +93,7 @@ async def test_resend_sends_numbers_again_under_a_new_id(both):
     first, again = (wire.open_envelope(one.payload) for one in hq.of("batch", "backlog"))
     assert reply["result"] == {"rows": 2}
     assert (again.seq, again.id) == ([(2, 3)], first.id.replace("1-3", "2-3") + ".1")
-    await shop.settled(5)
+    await shop.settled(3)
     assert shop.buffer.epoch == epoch
 
 
