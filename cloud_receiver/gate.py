@@ -80,9 +80,14 @@ def bundle(
         configuration = read(config)
         if not configuration.settings.enrolment.url:
             raise ConfigurationError(f"{config}: [enrolment] url is not set, so the device could never renew")
+        if not out.absolute().parent.is_dir():
+            raise ConfigurationError(f"--out: there is no folder {out.absolute().parent}")
         async with app.database(configuration) as pool:
             made = await app.enrolment(configuration, pool).bundle(name, configuration.settings.enrolment.url)
-        write_file(out, made.payload().decode())
+        try:
+            write_file(out, made.payload().decode())
+        except OSError as error:
+            raise ConfigurationError(f"--out: {out} cannot be written: {error.strerror}") from None
         typer.echo(f"On the device:  footfall-agent enrol --file {out.name}    Then delete the file everywhere.")
 
     with told():

@@ -25,6 +25,8 @@ HEALTH_EVERY = 60.0  # seconds of the store's time
 HEALTH_SOONEST = 5.0  # real seconds between two, however fast the store's clock is
 HEALTH_EXPIRY = 300  # seconds
 ALERT_EXPIRY = 3600  # seconds: later it is no news, and the batch has told it
+DENIED = 0x80  # PUBACK reasons from here on are refusals
+NO_RIGHTS = "the broker: refused: it denies this device its topics; headquarters revoked it, or did not register it"
 LIVE_EVERY = 10.0  # real seconds
 LOOK_AGAIN = 0.5  # real seconds while there is no line
 PLAIN = "application/json"
@@ -107,9 +109,11 @@ class Teller:
         """Publish what is said again anyway: a broken line is no loss."""
         self._contact.bytes_sent += len(message.payload)
         try:
-            await link.publish(message)
+            reason = await link.publish(message)
         except LinkDown:
             return
+        if reason >= DENIED:
+            self._contact.problem = NO_RIGHTS
 
     async def report_health(self, link: Link) -> None:
         """Every minute, for ever; waits for the broker, so that a slow line never holds two."""

@@ -19,7 +19,7 @@ HQ_SILENT = 120.0  # rows that wait longer than this while the broker is there: 
 STALE = 300.0  # no poll ends for so long: whatever a sensor last said, it does not count now
 
 REFUSED, GARBLED = "credentials refused", "answer not understood"
-BROKER_REFUSES = "broker: refused:"  # how the link words a CONNACK that says no
+BROKER_REFUSES = "broker: refused:"  # how a CONNACK, a PUBACK or a TLS alert that says no is worded
 CLOCK_IS_WRONG = "this device's clock"  # how a failed TLS handshake is worded where time is the likely cause
 
 
@@ -80,11 +80,11 @@ def line(view: StoreView) -> Line:
     """How the line to headquarters stands."""
     uplink = view.uplink
     quiet = real(view, max(uplink.last_answer or 0.0, view.started))
+    if BROKER_REFUSES in uplink.problem:
+        return Line.REFUSED
     if not uplink.broker:
         if CLOCK_IS_WRONG in uplink.problem:
             return Line.CLOCK
-        if BROKER_REFUSES in uplink.problem:
-            return Line.REFUSED
         return Line.CONNECTING if real(view, view.started) <= FIRST_CONTACT else Line.NO_BROKER
     oldest = view.tally.oldest_unsent
     overdue = quiet > HQ_SILENT and oldest is not None and real(view, oldest) > HQ_SILENT

@@ -37,8 +37,8 @@ CONF, ACL, PASSWORDS = "footfall.conf", "acl", "passwords"
 LOCAL = ".local"  # what stands in acl.local and passwords.local is kept, for readers of your own
 
 CONFIGURATION = """\
-# Made by footfall-receiver broker-config, for Mosquitto 2.0 or later. It is written anew each time: change nothing
-# here. Include it from mosquitto.conf, or let Mosquitto read nothing else:  mosquitto -c {folder}/footfall.conf
+# Made by footfall-receiver broker-config, for Mosquitto 2.0 or later, and written anew each time: change nothing here.
+# Let mosquitto.conf include it; on Debian by a link to it in /etc/mosquitto/conf.d.
 
 # Without this small batches wait for the peer's delayed acknowledgement: ten times fewer messages a second.
 set_tcp_nodelay true
@@ -50,9 +50,8 @@ acl_file {folder}/acl
 password_file {folder}/passwords
 allow_zero_length_clientid false
 
-# Never the store of record; kept so that retained messages are there again after a restart.
+# Never the store of record; kept so that retained messages are there again after a restart. Where, says mosquitto.conf.
 persistence true
-persistence_location {folder}/state/
 autosave_interval 60
 
 # One batch is at most 256 kB; the margin is for headers and a long topic.
@@ -105,10 +104,17 @@ class Listeners(NamedTuple):
 
 
 def write_access(folder: Path, known: Sequence[Device]) -> None:
-    """Rights and passwords of those who may send; what the broker has to read again at SIGHUP."""
+    """Rights and passwords of those who may send; what the broker has to read again at SIGHUP.
+
+    Raises:
+        ConfigurationError: the folder cannot be written.
+    """
     allowed = [device for device in known if device.revoked is None]
-    write_file(folder / ACL, acl(allowed) + _local(folder, ACL), SECRET)
-    write_file(folder / PASSWORDS, passwords(allowed) + _local(folder, PASSWORDS), SECRET)
+    try:
+        write_file(folder / ACL, acl(allowed) + _local(folder, ACL), SECRET)
+        write_file(folder / PASSWORDS, passwords(allowed) + _local(folder, PASSWORDS), SECRET)
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: the broker's rights cannot be written: {error.strerror}") from None
 
 
 def write_everything(
@@ -122,7 +128,6 @@ def write_everything(
     try:
         own_folder(folder)
         write_file(folder / "ca.crt", authority.pem, PUBLIC)
-        own_folder(folder / "state")
         certify_server(authority, folder, "broker", listeners.names, now)
         certify_client(authority, folder, "receiver", RECEIVER, now)
         write_access(folder, known)

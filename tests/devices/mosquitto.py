@@ -49,7 +49,10 @@ class Broker:
         broker.write_everything(self.folder, self.listeners, self.authority, devices, time.time())
         self.log = self.folder / "log"
         # Started by root Mosquitto becomes a user of its own, who may not read what is root's here.
-        more = f"user {getpass.getuser()}\nlog_dest file {self.log}\nconnection_messages true\n"
+        more = (
+            f"user {getpass.getuser()}\npersistence_location {self.folder}/\nlog_dest file {self.log}\n"
+            "connection_messages true\n"
+        )
         (self.folder / "main.conf").write_text((self.folder / broker.CONF).read_text() + more)
         self._process: subprocess.Popen | None = None
 

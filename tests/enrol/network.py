@@ -57,7 +57,8 @@ class Network:
         folder = self.folder / "broker"
         text = (folder / "footfall.conf").read_text()
         (folder / "main.conf").write_text(
-            f"{text}\nuser {getpass.getuser()}\npid_file {folder}/pid\nlog_dest file {folder}/log\n"
+            f"{text}\nuser {getpass.getuser()}\npersistence_location {folder}/\n"
+            f"pid_file {folder}/pid\nlog_dest file {folder}/log\n"
         )
         self.broker = subprocess.Popen([program("mosquitto"), "-c", str(folder / "main.conf")])
         while True:

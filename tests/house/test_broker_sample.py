@@ -32,8 +32,8 @@ def test_mosquitto_takes_the_sample(tmp_path):
     acl = re.findall(r"^#   (.*)$", SAMPLE, flags=re.MULTILINE)
     (tmp_path / "acl").write_text("\n".join(acl) + "\n")
     (tmp_path / "passwords").touch()
-    (tmp_path / "state").mkdir()
-    (tmp_path / "sample.conf").write_text(without_tls(tmp_path, free_port()) + f"\nuser {getpass.getuser()}\n")
+    debian = f"\nuser {getpass.getuser()}\npersistence_location {tmp_path}/\n"
+    (tmp_path / "sample.conf").write_text(without_tls(tmp_path, free_port()) + debian)
     broker = subprocess.Popen(
         [str(mosquitto_path()), "-c", str(tmp_path / "sample.conf"), "-v"], stderr=subprocess.PIPE, text=True
     )

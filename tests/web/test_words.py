@@ -237,6 +237,7 @@ def test_little_room_is_seen_in_the_chain():
         (UP._replace(hq=False, last_answer=None), tally(), Line.HQ_SILENT),
         (CUT, tally(), Line.NO_BROKER),
         (REFUSING, tally(), Line.REFUSED),
+        (UP._replace(problem="the broker: refused: it denies this device its topics"), tally(), Line.REFUSED),
         (CUT._replace(problem="no connection to the broker: this device's clock is wrong: …"), tally(), Line.CLOCK),
     ],
 )
