@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Footfall's agent in the store.")
+layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store mean.")
+app.add_typer(layouts, name="layout")
 CONFIG = Path("/etc/footfall/agent.toml")
 MAX_ANSWER = 4 * 1024 * 1024  # bytes of a recorded answer, the same cap a camera has
 
@@ -169,6 +171,21 @@ def simulate(
 
     with suppress(KeyboardInterrupt):
         asyncio.run(serve(model, ticking.now, ticking.sleep, ready=ready))
+
+
+@layouts.command("check")
+def layout_check(
+    layout: Annotated[Path, typer.Argument(help="layout.toml, or a folder with its versions")],
+    rules: Annotated[Path | None, typer.Option(help="alerts.toml; says which alerts this store can have")] = None,
+) -> None:
+    """Say in words what will be measured with these sensors, what cannot be, and why."""
+    from agent.layouts import explanation, read_rules, versions  # noqa: PLC0415 - rule-engine takes 0.4 s to load
+
+    try:
+        for version in versions(layout):
+            typer.echo(explanation(version, read_rules(rules, version) if rules else None) + "\n")
+    except ConfigurationError as error:
+        _exit(str(error), WRONG_CONFIGURATION)
 
 
 def _configuration(config: Path, *, with_files: bool = False) -> Configuration:

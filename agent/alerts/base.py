@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -27,6 +27,12 @@ class Judge:
         self.judge = judge
 
 
+def _with_its_kind(schema: dict[str, Any]) -> None:
+    """A kind that is left out means threshold, so every other must be written; editors need to know."""
+    if schema["properties"].get("kind", {}).get("default") != "threshold":
+        schema["required"] = [*schema.get("required", []), "kind"]
+
+
 class Common(BaseModel):
     """One `[[alert]]`. A kind is a subclass in a file of its own in `kinds/`, whose name is the kind's.
 
@@ -34,7 +40,7 @@ class Common(BaseModel):
     memory it returned before; it never sees a clock.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, json_schema_extra=_with_its_kind)
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     enabled: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _PART = re.compile(r"(\d{1,6})(d|h|m|s)")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -45,4 +45,6 @@ def words(total: float) -> str:
     return f"{whole // 86400} days"
 
 
-Duration = Annotated[int, BeforeValidator(seconds)]
+Duration = Annotated[
+    int, BeforeValidator(seconds), WithJsonSchema({"type": "string", "pattern": r"^(\d{1,6}(d|h|m|s) ?)+$"})
+]

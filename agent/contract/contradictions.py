@@ -133,15 +133,15 @@ def _overlaps(layout: Layout) -> Iterator[Contradiction]:
 
 def _hours(layout: Layout) -> Iterator[Contradiction]:
     reset = layout.reset_hour * 60
-    stretches = [(o.minutes, f"opening.{i}") for i, o in enumerate(layout.opening)]
-    stretches += [(s.minutes, f"holiday.{i}") for i, h in enumerate(layout.holiday) for s in h.hours]
+    stretches = [(o.minutes, ("opening", i)) for i, o in enumerate(layout.opening)]
+    stretches += [(s.minutes, ("holiday", i)) for i, h in enumerate(layout.holiday) for s in h.hours]
     for (first, last), where in stretches:
         if last - first < DAY and any(first < moment < last for moment in (reset, reset + DAY)):
             text = (
-                f"{layout.reset_hour}:00 lies within the hours of {where}; the day must begin while nobody is inside:"
-                f" write an hour such as {_quiet_hour(layout)}"
+                f"{layout.reset_hour}:00 lies within the hours of {where[0]}.{where[1]}, and the day must begin while"
+                f" nobody is inside; write reset_hour = {_quiet_hour(layout)}"
             )
-            yield Contradiction(("reset_hour",), text)
+            yield Contradiction(("reset_hour",) if "reset_hour" in layout.model_fields_set else where, text)
             return
     for index, opening in enumerate(layout.opening):
         for other in layout.opening[:index]:

@@ -36,6 +36,7 @@ class Answer(NamedTuple):
 
 
 INFINITE = float("inf")
+_OTHER_PURPOSE = "the zone's purpose is {}, not queue"
 
 
 # ---- what stands in the way
@@ -70,7 +71,7 @@ def _told(layout: Layout, zone: Zone, *told: Told) -> bool:
 
 def _visits(layout: Layout, subject: object) -> str:
     zone = _as_zone(subject)
-    if zone.joins or any("/line:" in place for place in zone.places) or _told(layout, zone, Told.VISITS):
+    if zone.joins or zone.closed or any("/line:" in place for place in zone.places) or _told(layout, zone, Told.VISITS):
         return ""
     return "no line leads into it and its devices do not tell visits to regions"
 
@@ -100,7 +101,7 @@ def _zone_capacity(layout: Layout, subject: object) -> str:
 def _queue(layout: Layout, subject: object) -> str:
     zone = _as_zone(subject)
     if zone.purpose is not Purpose.QUEUE:
-        return f"the zone's purpose is {zone.purpose}, not queue"
+        return _OTHER_PURPOSE.format(zone.purpose)
     if (zone.joins and zone.leaves) or not _present(layout, zone):
         return ""
     return (
@@ -129,7 +130,9 @@ def _lanes(layout: Layout, subject: object) -> str:
 
 def _abandoned(_layout: Layout, subject: object) -> str:
     zone = _as_zone(subject)
-    if zone.purpose is Purpose.QUEUE and zone.joins and zone.leaves:
+    if zone.purpose is not Purpose.QUEUE:
+        return _OTHER_PURPOSE.format(zone.purpose)
+    if zone.joins and zone.leaves:
         return ""
     return "it takes one line where people join the queue and another where they are served"
 
@@ -272,6 +275,8 @@ def explained(layout: Layout) -> str:
     measured: dict[str, list[str]] = {}
     refused: dict[tuple[str, str], list[str]] = {}
     for answer in answers(layout):
+        if answer.why_not.startswith(_OTHER_PURPOSE[:19]):
+            continue  # nobody expects a queue on a shelf
         if answer.why_not:
             refused.setdefault((answer.scope, answer.why_not), []).append(answer.metric)
         elif answer.scope != "agent":

@@ -36,6 +36,7 @@ FLOOR = {
     "agent.desired": 5,
     "agent.documents": 5,
     "agent.last_good": 5,
+    "agent.layouts": 5,
     "agent.settings": 5,
     "cloud_receiver.access": 1,
     "cloud_receiver.analytics": 1,
