@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import time
 
@@ -13,7 +14,7 @@ from agent.enrol import keys
 from cloud_receiver.devices import broker
 from cloud_receiver.devices.authority import Authority
 from cloud_receiver.devices.broker import READS, RECEIVER, WRITES
-from tests.devices.mosquitto import Broker, Watcher, known, program
+from tests.devices.mosquitto import Broker, Watcher, free_port, known, program
 
 NAMES = [f"dev{k}" for k in range(6)]
 STORES = {name: f"s{k // 2}" for k, name in enumerate(NAMES)}  # two devices a store
@@ -37,7 +38,9 @@ def running(tmp_path_factory):
 
 @pytest.fixture
 def watchers(running):
-    """Everybody asks for everything, the receiver as it really does."""
+    """Everybody asks for everything, the receiver as it really does; nobody is revoked."""
+    broker.write_access(running.folder, [known(name, STORES[name]) for name in NAMES])
+    broker.reload(str(running.pid))
     shared = [f"$share/ingest/footfall/v1/acme/+/+/{leaf}" for leaf in leaves(WRITES)]
     made = {RECEIVER: Watcher(running, "receiver", *shared)}
     made |= {name: Watcher(running, name, "#") for name in NAMES}
@@ -134,6 +137,55 @@ def test_without_a_certificate_of_ours_nobody_is_let_in(running, tmp_path):
         )
         assert ended.returncode != 0
     assert "as nobody" not in running.log.read_text()
+
+
+@pytest.mark.timeout(60)
+def test_no_will_reaches_where_its_device_may_not_write(running, watchers):
+    """The last word of a device that dies is held to the same rights: its own state, and not another's."""
+    for whose in ("dev0", "dev1"):
+        name = f"will-{whose}"
+        options = ["-i", name, "-t", "x", "--will-topic", branch(whose).topic("state"), "--will-payload", name]
+        dying = subprocess.Popen([program("mosquitto_sub"), *running.options("dev0"), *options])
+        while not re.search(f"(connected from|closed|disconnected|not authori).*{name}|{name}.*not auth", log(running)):
+            if dying.poll() is not None:
+                break
+        dying.kill()
+        dying.wait()
+    watchers[RECEIVER].wait_for("will-dev0")
+    end(running, watchers)
+
+    assert "will-dev1" not in {text for _, text in watchers[RECEIVER].heard}
+
+
+def log(running) -> str:
+    return running.log.read_text()
+
+
+@pytest.mark.timeout(60)
+def test_without_its_password_nobody_is_let_in(tmp_path):
+    """Also while nobody has one yet, with a name that is known by its certificate, and on this very machine."""
+    ports = {"passwords": free_port(), "loopback": free_port()}
+    with Broker(tmp_path, [known("dev0")], **ports) as made:
+        for kind, port in ports.items():
+            tls = ["--cafile", f"{made.folder}/ca.crt"] if kind == "passwords" else []
+            for who in (
+                [],
+                ["-u", "dev0"],
+                ["-u", "dev0", "-P", "x"],
+                ["-u", RECEIVER, "-P", "x"],
+                ["-u", "", "-P", ""],
+            ):
+                ended = subprocess.run(
+                    [
+                        *(program("mosquitto_pub"), "-V", "mqttv5", "-i", "z", "-h", "127.0.0.1", "-p", str(port)),
+                        *(*tls, *who, "-q", "1", "-t", branch("dev0").topic("batch"), "-m", "x"),
+                    ],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=30,
+                )
+                assert "Not authorized" in ended.stderr, (kind, who)
 
 
 def test_a_password_is_hashed_as_mosquitto_does(tmp_path):

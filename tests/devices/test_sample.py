@@ -19,3 +19,14 @@ def test_the_sample_is_what_is_written():
     assert [line[4:] for line in SAMPLE.partition(made)[2].splitlines() if line.startswith("#   ")] == [
         line for line in rights.splitlines() if line
     ]
+
+
+def test_rights_of_your_own_are_kept(tmp_path):
+    """A reader of the topics that is no device: two files beside ours, which are never written."""
+    (tmp_path / "acl.local").write_text("user wall\ntopic read footfall/v1/acme/+/+/live/#\n")
+    (tmp_path / "passwords.local").write_text(f"wall:{broker.hash_password('example')}\n")
+    for _ in range(2):
+        broker.write_access(tmp_path, [])
+
+    assert (tmp_path / "acl").read_text().count("user wall") == 1
+    assert (tmp_path / "passwords").read_text().count("wall:$7$") == 1
