@@ -45,16 +45,24 @@ METRICS: dict[str, Metric] = {row.name: row for row in _ROWS}
 
 # What the agent works out (origin `edge`, sensor `store`); `agent/metrics/catalog.py` says how.
 _EDGE_ROWS = (
-    Metric("entered", "persons", Adds.SUM, "persons who came in over all entrance lines"),
-    Metric("left", "persons", Adds.SUM, "persons who went out over all entrance lines"),
+    Metric("footfall", "persons", Adds.SUM, "persons who came in over all entrance lines"),
+    Metric("exits", "persons", Adds.SUM, "persons who went out over all entrance lines"),
+    Metric("net_flow", "persons", Adds.SUM, "those who came in less those who went out"),
+    Metric("passers_by", "persons", Adds.SUM, "persons who passed outside, both ways"),
     Metric("occupancy", "persons", Adds.FIRST, "persons present at the start of the interval"),
     Metric("occupancy_mean", "persons", Adds.MEAN, "persons present, on average over the interval"),
     Metric("occupancy_peak", "persons", Adds.MAX, "most persons present at once"),
-    Metric("capture_rate", "share", Adds.MEAN, "of those who entered or passed by, the share that entered"),
-    Metric("visits", "persons", Adds.SUM, "persons who entered the zone's regions"),
-    Metric("dwell_mean", "s", Adds.MEAN, "time in the zone's regions per visit"),
-    Metric("utilisation", "share", Adds.MEAN, "persons present in the zone per place of its capacity"),
-    Metric("completeness", "share", Adds.MEAN, "share of the interval that the entrance lines told of"),
+    Metric("occupancy_ratio", "share", Adds.MEAN, "persons present per place of the capacity"),
+    Metric("capture_rate", "share", Adds.MEAN, "of those who came in or passed by, the share that came in"),
+    Metric("completeness_ratio", "share", Adds.MEAN, "share of the interval that the entrance lines told of"),
+    Metric("visits", "persons", Adds.SUM, "persons who entered the zone"),
+    Metric("entry_rate", "share", Adds.MEAN, "visits to the zone for each person who came into the store"),
+    Metric("dwell_time_seconds", "s", Adds.MEAN, "time in the zone per visit"),
+    Metric("queue_length", "persons", Adds.MEAN, "persons waiting"),
+    Metric("throughput", "persons/min", Adds.MEAN, "persons served a minute"),
+    Metric("wait_time", "s", Adds.MEAN, "wait of those who left the queue (live: of one who joins now)"),
+    Metric("abandonment_rate", "share", Adds.MEAN, "of those who joined the queue, the share that was not served"),
+    Metric("lanes_needed", "tills", Adds.MAX, "tills that keep the wait below its target"),
 )
 
 EDGE_METRICS: dict[str, Metric] = {row.name: row for row in _EDGE_ROWS}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from agent.contract.layout import Role
+from agent.contract.layout import Role, Told
 from agent.contract.observation import Origin
 from agent.contract.times import HOUR, MINUTE
 from agent.kernels.occupancy import occupancy_kalman
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.contract.layout import Layout
+    from agent.contract.layout import Layout, Zone
     from agent.contract.observation import Observation
     from agent.kernels.registry import Floats
 
@@ -37,11 +38,27 @@ class Flow(NamedTuple):
     told: Floats
 
 
+@dataclass
+class Area:
+    """A place that people are in, the store or a zone: as a device tells it, or as its lines add up.
+
+    `inside` and its `variance` are known for the minutes before `known_to`.
+    """
+
+    inward: Flow
+    outward: Flow
+    told: NDArray[np.int64]  # the rows of the matrices in which devices tell how many are present
+    inside: Floats
+    variance: Floats
+    ratio: float = 1.0
+    known_to: int = 0
+
+
 class Day:
     """What every sensor told of [start, end) by minutes; who came, left and is inside, by the doors' learned ratio."""
 
     def __init__(self, layout: Layout, start: int, end: int, ratio: float = 1.0) -> None:
-        self.layout, self.start, self.end, self.ratio = layout, start, end, ratio
+        self.layout, self.start, self.end = layout, start, end
         self.length = (end - start) // MINUTE
         self._index: dict[Key, int] = {}
         self._finished: dict[int, dict[tuple[int, int], float]] = {}
@@ -53,13 +70,15 @@ class Day:
         self._covering: dict[int, set[int]] = {}  # minutes that a wide row tells of without placing anybody in them
         self._finished_to: dict[int, int] = {}  # the last minute of a series' finished intervals
         self.newest: dict[str, int] = {}  # the end of the newest row of each sensor
-        self.entered, self.left = self._flows(Role.ENTRANCE)
-        self.passed = self._flows(Role.PASSER_BY)
-        flows = (self.entered, self.left, *self.passed)
-        self._flow_of = {int(i): flow for flow in flows for i in flow.rows}
-        self.inside, self.variance = np.zeros((2, self.length))
+        self._flows_of: dict[int, list[Flow]] = {}
         self._unseen = np.full(self.length, np.nan)
-        self._known_to = 0  # minutes for which `inside` is worked out
+        self.entered, self.left = (self._flow(keys) for keys in _by_role(layout, Role.ENTRANCE))
+        self.passed = tuple(self._flow(keys) for keys in _by_role(layout, Role.PASSER_BY))
+        self.areas = {"store": self._area(self.entered, self.left, [])}
+        self.areas["store"].ratio = ratio
+        for zone in layout.zone:
+            into, out_of = (self._flow(keys) for keys in _around(zone))
+            self.areas[f"zone:{zone.name}"] = self._area(into, out_of, _telling(layout, zone))
 
     # ---- rows in
 
@@ -84,7 +103,7 @@ class Day:
                 self._fine[i, last] = value
             self.covered[i, first : last + 1] = row.counted
             self._touched.setdefault(i, set()).add(last)
-            if first < last and i in self._flow_of:
+            if first < last and i in self._flows_of:
                 self._covering.setdefault(i, set()).update(range(first, last))
             if row.end > self.newest.get(row.sensor, 0):
                 self.newest[row.sensor] = row.end
@@ -97,45 +116,38 @@ class Day:
             self.covered = np.vstack([self.covered, np.zeros_like(self.covered)])
         return i
 
-    def _flows(self, role: Role) -> tuple[Flow, Flow]:
-        ways = {
-            key: ("out", "in") if line.inverted else ("in", "out")
-            for key, line in self.layout.lines(role).items()
-            if not any(sensor.totals and sensor.id == key[0] for sensor in self.layout.sensor)
-        }
-        if role is Role.ENTRANCE:
-            ways |= {(sensor.id, "sensor"): ("in", "out") for sensor in self.layout.sensor if sensor.totals}
-        inward, outward = (
-            Flow(
-                np.array([self._row_of((*key, way[side])) for key, way in ways.items()], dtype=np.int64),
-                np.full(self.length, np.nan),
-                np.zeros(self.length),
-            )
-            for side in (0, 1)
-        )
-        return inward, outward
+    def _flow(self, keys: Iterable[Key]) -> Flow:
+        rows = np.array([self._row_of(key) for key in keys], dtype=np.int64)
+        flow = Flow(rows, np.full(self.length, np.nan), np.zeros(self.length))
+        for i in rows:
+            self._flows_of.setdefault(int(i), []).append(flow)
+        return flow
+
+    def _area(self, inward: Flow, outward: Flow, told: Iterable[Key]) -> Area:
+        rows = np.array([self._row_of(key) for key in told], dtype=np.int64)
+        inside = np.full(self.length, np.nan if rows.size else 0.0)
+        return Area(inward, outward, rows, inside, np.zeros(self.length))
 
     # ---- what they mean
 
     def refresh(self, now: float) -> int | None:
         """Work out again what the rows taken since the last time touched; the first minute that changed, or None."""
         changed: dict[int, tuple[Flow, set[int]]] = {}
-        first, crossed = self.length, self.length
+        moved_in: dict[int, set[int]] = {}
         for i, minutes in self._touched.items():
-            moved = self._reconcile(i, minutes)
-            first = min(first, *moved) if moved else first
-            if flow := self._flow_of.get(i):
-                changed.setdefault(id(flow.rows), (flow, set()))[1].update(
-                    minutes | moved | self._covering.get(i, set())
-                )
-                crossed = min(crossed, *moved) if moved else crossed
+            if moved := self._reconcile(i, minutes):
+                moved_in[i] = moved
+            for flow in self._flows_of.get(i, ()):
+                changed.setdefault(id(flow), (flow, set()))[1].update(minutes | moved | self._covering.get(i, set()))
         self._touched, self._covering = {}, {}
         for flow, touched in changed.values():
             columns = np.array(sorted(touched))
             flow.persons[columns] = self.total(flow.rows, columns)
             flow.told[columns] = self.covered[flow.rows[:, None], columns].mean(axis=0)
-        self._occupy(crossed, self.now_index(now) + 1)
-        return first if first < self.length else None
+        until = self.now_index(now) + 1
+        for area in self.areas.values():
+            self._occupy(area, moved_in, until)
+        return min((min(moved) for moved in moved_in.values()), default=None)
 
     def _reconcile(self, i: int, minutes: set[int]) -> set[int]:
         """Put what a finished interval says beyond its differences into its last minute; the minutes that changed.
@@ -168,30 +180,32 @@ class Day:
         total: Floats = np.where(known.any(axis=0), np.where(known, block, 0.0).sum(axis=0), np.nan)
         return total
 
-    def _occupy(self, since: int, until: int) -> None:
-        since, until = min(since, self._known_to), min(until, self.length)
-        if since >= until:
+    def _occupy(self, area: Area, moved: dict[int, set[int]], until: int) -> None:
+        rows = area.told if area.told.size else np.concatenate([area.inward.rows, area.outward.rows])
+        touched = [min(moved[i]) for i in map(int, rows) if i in moved]
+        since = min([area.known_to, *touched])
+        if since >= until or not rows.size:
             return
-        x, p = (self.inside[since - 1], self.variance[since - 1]) if since else (0.0, 0.0)
         span = slice(since, until)
-        told = occupancy_kalman(
-            self.entered.persons[span],
-            self.left.persons[span],
-            self._unseen[span],
-            self.ratio,
-            1.0,
-            float(x),
-            float(p),
-            NOISE,
-        )
-        self.inside[span], self.variance[span] = told
-        self._known_to = until
+        if area.told.size:
+            area.inside[span] = self.total(area.told, np.arange(since, until))
+        else:
+            x, p = (area.inside[since - 1], area.variance[since - 1]) if since else (0.0, 0.0)
+            came, went, unseen = area.inward.persons[span], area.outward.persons[span], self._unseen[span]
+            told = occupancy_kalman(came, went, unseen, area.ratio, 1.0, float(x), float(p), NOISE)
+            area.inside[span], area.variance[span] = told
+        area.known_to = until
 
     def now_index(self, now: float) -> int:
         """The minute of this day that a moment lies in."""
         return min(self.length - 1, max(0, int(now - self.start) // MINUTE))
 
     # ---- questions
+
+    @property
+    def store(self) -> Area:
+        """The store as a whole."""
+        return self.areas["store"]
 
     def rows_of(self, sensors_places: Iterable[tuple[str, str]], metric: str) -> NDArray[np.int64]:
         """The rows of the matrices that hold a metric of some places; those that never told it are left out."""
@@ -227,3 +241,45 @@ class Day:
             float(np.nansum(hour)) if not np.isnan(hour).all() else None
             for hour in (minutes[:, at : at + per_hour] for at in range(0, minutes.shape[1], per_hour))
         )
+
+
+def _by_role(layout: Layout, role: Role) -> tuple[list[Key], list[Key]]:
+    """What counts persons inwards and outwards over all lines of a role; a device's totals where they count instead."""
+    totals = {sensor.id for sensor in layout.sensor if sensor.totals}
+    ways = {
+        key: ("out", "in") if line.inverted else ("in", "out")
+        for key, line in layout.lines(role).items()
+        if key[0] not in totals
+    }
+    if role is Role.ENTRANCE:
+        ways |= {(sensor, "sensor"): ("in", "out") for sensor in sorted(totals)}
+    return [(*key, way[0]) for key, way in ways.items()], [(*key, way[1]) for key, way in ways.items()]
+
+
+def split(place: str) -> tuple[str, str]:
+    """The sensor and the place of `SENSOR/line:N`."""
+    sensor, _, own = place.partition("/")
+    return sensor, own
+
+
+def _around(zone: Zone) -> tuple[list[Key], list[Key]]:
+    """What counts persons into and out of a zone: along the arrow of a line that joins one enters, and so on."""
+    joins, leaves = ([split(place) for place in places] for places in (zone.joins, zone.leaves))
+    into = [(*line, "in") for line in joins] + [(*line, "out") for line in leaves]
+    out_of = [(*line, "out") for line in joins] + [(*line, "in") for line in leaves]
+    return into, out_of
+
+
+def _telling(layout: Layout, zone: Zone) -> list[Key]:
+    """Where devices tell how many are present in a zone's regions; none where some region's does not."""
+    tells = {sensor.id: sensor.tells for sensor in layout.sensor}
+    keys: list[Key] = []
+    for place in zone.places:
+        sensor, region = split(place)
+        if not region.startswith("region:"):
+            continue
+        told = next((one for one in (Told.OCCUPANCY, Told.QUEUE_LENGTH) if one in tells[sensor]), None)
+        if told is None:
+            return []
+        keys.append((sensor, region, told.value))
+    return keys

@@ -7,21 +7,15 @@ from typing import TYPE_CHECKING
 
 from agent.contract.observation import Observation, Origin, Quality
 from agent.contract.times import MINUTE
-from agent.metrics.catalog import CATALOG, WITHHELD, Estimate, Metric
+from agent.metrics.catalog import WITHHELD, Estimate, Metric, measured
 
 if TYPE_CHECKING:
-    from agent.contract.layout import Layout
     from agent.metrics.day import Day
 
 DEAD = 3 * MINUTE  # a sensor whose newest row is this much older than the store's leaves the watermark
 GRACE = 3 * MINUTE  # after which a window is published although a live sensor has not told of it yet, as provisional
 
 Key = tuple[str, str, int]  # metric, place, start
-
-
-def measured(layout: Layout) -> tuple[tuple[Metric, str], ...]:
-    """Every metric at every place that this layout can measure it at."""
-    return tuple((metric, place) for metric in CATALOG for place in metric.places(layout))
 
 
 def watermark(day: Day) -> int:
@@ -43,14 +37,15 @@ class Windows:
         self._said, self._final_to = {}, {}
 
     def live(self, now: float) -> dict[tuple[str, str], Estimate]:
-        """What holds now, by (metric, place): over the window of whole minutes up to now; occupancy at this minute."""
+        """What holds now, by (metric, place): over the window of whole minutes up to now; states at this minute."""
         minute = self._day.now_index(now)
         found = {}
         for metric, place in self._measured:
-            first, last = max(0, minute - metric.window // MINUTE), max(1, minute)
-            if metric.name == "occupancy":
-                first, last = minute, minute + 1
-            estimate = metric.compute(self._day, place, first, last)
+            if metric.now is not None:
+                estimate = metric.now(self._day, place, minute)
+            else:
+                first, last = max(0, minute - metric.window // MINUTE), max(1, minute)
+                estimate = metric.compute(self._day, place, first, last)
             if not math.isnan(estimate.value):
                 found[metric.name, place] = estimate
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agent.contract.layout import Layout, Line, Region, Role, Sensor, Zone
+from agent.contract.layout import Layout, Line, Region, Role, Sensor, Told, Zone
 from agent.contract.observation import Observation, Origin, Quality
 from agent.foundation.clock import Clock
 
@@ -18,7 +18,12 @@ LAYOUT = Layout(
     time_zone="Europe/Lisbon",
     sensor=(
         Sensor(id="door-1", line=(Line(number=1), Line(number=2, role=Role.PASSER_BY))),
-        Sensor(id="door-2", line=(Line(number=1, inverted=True),), region=(Region(number=1),)),
+        Sensor(
+            id="door-2",
+            line=(Line(number=1, inverted=True),),
+            region=(Region(number=1),),
+            tells=(Told.CROSSINGS, Told.VISITS, Told.PERSON_SECONDS, Told.OCCUPANCY),
+        ),
     ),
     zone=(Zone(name="tills", purpose="queue", places=("door-2/region:1",), capacity=10),),
 )

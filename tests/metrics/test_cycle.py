@@ -37,7 +37,7 @@ async def test_metrics_are_rows_beside_their_cursor(buffer):
 
     rows = await edge(buffer)
     assert {row.sensor for row in rows} == {"store"}
-    assert len(rows) == 4 * 7
+    assert len(rows) == 4 * 9
     assert await buffer.state(CURSOR) >= 6 * 60
     assert cycle.values["occupancy"] >= 0
 
@@ -99,7 +99,7 @@ async def test_a_day_s_end_teaches_the_doors(buffer):
     assert cycle.day[0] == END
     again = Cycle(buffer, (LAYOUT,), Hands())
     await again.catch_up()
-    assert again._today.ratio == cycle._today.ratio > 1.1
+    assert again._today.store.ratio == cycle._today.store.ratio > 1.1
 
 
 async def test_a_store_without_doors_measures_nothing_and_says_nothing(buffer):

@@ -27,7 +27,7 @@ def told(*batches, now=NOON, ratio=1.0):
 
 
 def says(day):
-    return day.entered.persons, day.left.persons, day.entered.told, day.inside[: day.now_index(NOON)]
+    return day.entered.persons, day.left.persons, day.entered.told, day.store.inside[: day.now_index(NOON)]
 
 
 @given(seed=st.integers(0, 999), cuts=st.lists(st.integers(0, len(ROWS)), max_size=5))
@@ -116,7 +116,7 @@ def test_learned_doors_do_not_drift():
     ]
     ratio = np.nansum(told(rows).entered.persons) / np.nansum(told(rows).left.persons)
 
-    plain, learned = (told(rows, ratio=r).inside[480] for r in (1.0, ratio))
+    plain, learned = (told(rows, ratio=r).store.inside[480] for r in (1.0, ratio))
 
     assert plain > 70
     assert learned < plain / 2
@@ -126,8 +126,8 @@ def test_the_interval_widens_with_every_crossing_and_gap():
     """Uncertainty of occupancy only grows while nothing but doors is known, faster where they are silent."""
     day = told(ROWS)
 
-    assert (np.diff(day.variance[:480]) > 0).all()
-    assert np.diff(day.variance)[470] > np.diff(day.variance)[239 - 100] * 0.99
+    assert (np.diff(day.store.variance[:480]) > 0).all()
+    assert np.diff(day.store.variance)[470] > np.diff(day.store.variance)[239 - 100] * 0.99
 
 
 def test_the_page_s_sums_are_the_rows():

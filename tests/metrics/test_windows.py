@@ -51,7 +51,7 @@ def test_sums_are_the_rows():
     """Entered over all windows is what all doors told."""
     store, rows = Store(), minutes(0, 120)
 
-    out = named(store.told(rows, START + 2 * HOUR + 1), "entered")
+    out = named(store.told(rows, START + 2 * HOUR + 1), "footfall")
 
     counted = sum(
         one.value for one in rows if one.place == "line:1" and one.metric == ("in" if one.sensor == "door-1" else "out")
@@ -68,8 +68,8 @@ def test_a_slow_sensor_makes_it_provisional():
     rest = [one for one in late if one.sensor == "door-2" and one.end > START + 780]
 
     assert store.told([*first, *early], START + QUARTER + 1) == []
-    waited = named(store.told([], START + QUARTER + GRACE), "entered")
-    final = named(store.told(rest, START + QUARTER + GRACE + 1), "entered")
+    waited = named(store.told([], START + QUARTER + GRACE), "footfall")
+    final = named(store.told(rest, START + QUARTER + GRACE + 1), "footfall")
 
     assert waited[START].quality & Quality.PROVISIONAL
     assert waited[START].n < final[START].n == QUARTER
@@ -82,20 +82,20 @@ def test_a_dead_sensor_does_not_hold_the_store_up():
     out = store.told([*minutes(0, 5), *minutes(5, 30, sensors=("door-1",))], START + 1801)
 
     assert watermark(store.day) == START + 1800
-    assert named(out, "completeness")[START + QUARTER].value == 0.5
-    assert named(out, "entered")[START + QUARTER].n == QUARTER / 2
+    assert named(out, "completeness_ratio")[START + QUARTER].value == 0.5
+    assert named(out, "footfall")[START + QUARTER].n == QUARTER / 2
 
 
 def test_less_than_half_is_withheld_and_taken_back():
     """A number with completeness below a half is not published; one published before is withdrawn."""
     store = Store()
     rows = minutes(0, 15)
-    assert named(store.told(rows, START + QUARTER + 1), "entered")[START].value is not None
+    assert named(store.told(rows, START + QUARTER + 1), "footfall")[START].value is not None
 
     gone = [one._replace(value=None) for one in rows if one.start >= START + 360]
 
-    assert named(store.told(gone, START + QUARTER + 2), "entered")[START].value is None
-    assert named(store.told([], START + QUARTER + 3), "entered") == {}
+    assert named(store.told(gone, START + QUARTER + 2), "footfall")[START].value is None
+    assert named(store.told([], START + QUARTER + 3), "footfall") == {}
 
 
 def test_a_memory_that_knows_more_revises_its_window_alone():
@@ -105,7 +105,7 @@ def test_a_memory_that_knows_more_revises_its_window_alone():
 
     revised = store.told(hours(rows[: len(rows) // 2], extra=1.0), START + 2 * HOUR + 90)
 
-    assert set(named(revised, "entered")) == {START + 2700}
+    assert set(named(revised, "footfall")) == {START + 2700}
     assert min(one.start for one in revised) == START + 2700
 
 
@@ -124,12 +124,12 @@ def test_what_holds_now_has_bounds():
 
 def test_what_cannot_be_measured_is_absent():
     """Without a pavement line there is no capture rate; without a row of a region there is nothing of its zone."""
-    layout = LAYOUT.model_copy(update={"sensor": (LAYOUT.sensor[1],)})
+    layout = LAYOUT.model_copy(update={"sensor": (LAYOUT.sensor[1],), "zone": ()})
     store = Store(layout)
     out = store.told(minutes(0, 60, sensors=("door-2",)), START + HOUR + 1)
 
     assert {one.metric for one in out} == {
-        "entered", "left", "occupancy", "occupancy_mean", "occupancy_peak", "completeness",
+        "footfall", "exits", "net_flow", "occupancy", "occupancy_mean", "occupancy_peak", "completeness_ratio",
     }  # fmt: skip
 
 
@@ -145,8 +145,8 @@ def test_zones_are_told_by_their_regions():
     out = store.told(rows, START + HOUR + 1)
 
     assert named(out, "visits", "zone:tills")[START].value == 40.0
-    assert named(out, "dwell_mean", "zone:tills")[START].value == 150.0
-    assert [one.value for one in named(out, "utilisation", "zone:tills").values()] == [0.4] * 4
+    assert named(out, "dwell_time_seconds", "zone:tills")[START].value == 150.0
+    assert [one.value for one in named(out, "occupancy_ratio", "zone:tills").values()] == [0.4] * 4
 
 
 def test_the_rows_keep_the_contract():

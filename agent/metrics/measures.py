@@ -1,0 +1,197 @@
+"""Persons, presence and shares of the store and its zones, from one day's matrices."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from agent.contract.times import MINUTE
+from agent.kernels.occupancy import presence
+from agent.kernels.shares import share_with_interval
+from agent.kernels.stays import mean_stay, stay_per_visit
+from agent.metrics.day import split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from agent.contract.layout import Zone
+    from agent.kernels.registry import Floats
+    from agent.metrics.day import Day, Flow
+
+NINETY = 1.64  # normal quantiles: occupancy is published with 90 %, shares with 95 %
+NINETY_FIVE = 1.96
+FEWEST = 30.0  # persons at the door, below which a capture rate says nothing
+WITHHELD = 0.5  # completeness below which a number is not published
+
+
+class Estimate(NamedTuple):
+    """A number with its bounds where the estimator has them, and the share of its window that was observed."""
+
+    value: float
+    completeness: float
+    lower: float | None = None
+    upper: float | None = None
+
+
+UNKNOWN = Estimate(math.nan, 0.0)
+
+
+def _told(day: Day, rows: NDArray[np.int64], first: int, last: int) -> float:
+    """The share of the window that these series told of."""
+    return float(day.covered[rows, first:last].mean()) if rows.size and last > first else 0.0
+
+
+def _sum(persons: Floats) -> float:
+    return math.nan if np.isnan(persons).all() else float(np.nansum(persons))
+
+
+def flow(way: Flow, first: int, last: int) -> Estimate:
+    """Persons over some lines one way."""
+    return Estimate(_sum(way.persons[first:last]), float(way.told[first:last].mean()))
+
+
+def zone_of(day: Day, scope: str) -> Zone:
+    """The zone that a scope names."""
+    return next(zone for zone in day.layout.zone if f"zone:{zone.name}" == scope)
+
+
+def present_told(day: Day, scope: str, first: int, last: int) -> float:
+    """The share of the window in which it was known who is in an area."""
+    area = day.areas[scope]
+    return _told(day, area.told, first, last) if area.told.size else float(area.inward.told[first:last].mean())
+
+
+def _regions(day: Day, scope: str, metric: str) -> NDArray[np.int64]:
+    return day.rows_of(map(split, zone_of(day, scope).places), metric)
+
+
+# ---- the doors
+
+
+def entered(day: Day, _scope: str, first: int, last: int) -> Estimate:
+    """Persons in."""
+    return flow(day.entered, first, last)
+
+
+def left(day: Day, _scope: str, first: int, last: int) -> Estimate:
+    """Persons out."""
+    return flow(day.left, first, last)
+
+
+def net_flow(day: Day, _scope: str, first: int, last: int) -> Estimate:
+    """In less out."""
+    came, went = flow(day.entered, first, last), flow(day.left, first, last)
+    return Estimate(came.value - went.value, min(came.completeness, went.completeness))
+
+
+def passers_by(day: Day, _scope: str, first: int, last: int) -> Estimate:
+    """Persons outside, both ways."""
+    one, other = (flow(way, first, last) for way in day.passed)
+    return Estimate(one.value + other.value, min(one.completeness, other.completeness))
+
+
+def capture_rate(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """Of those in or passing, the share in, with Wilson's interval."""
+    came, passing = entered(day, scope, first, last), passers_by(day, scope, first, last)
+    trials = np.array([came.value + passing.value])
+    share = share_with_interval(np.array([came.value]), trials, NINETY_FIVE, FEWEST)[:, 0]
+    told = min(came.completeness, passing.completeness)
+    return Estimate(float(share[0]), told, float(share[1]), float(share[2]))
+
+
+def completeness(day: Day, _scope: str, first: int, last: int) -> Estimate:
+    """How much of the window the entrance lines told of."""
+    return Estimate(float(np.mean((day.entered.told[first:last], day.left.told[first:last]))), 1.0)
+
+
+# ---- who is there
+
+
+def occupancy(day: Day, scope: str, first: int, _last: int) -> Estimate:
+    """At the window's start; what lines add up to is nobody when the day begins."""
+    if first or day.areas[scope].told.size:
+        return occupancy_now(day, scope, max(0, first - 1))
+    return Estimate(0.0, 1.0, 0.0, 0.0)
+
+
+def occupancy_now(day: Day, scope: str, at: int) -> Estimate:
+    """At one minute; where a device tells it, the last it told within three minutes."""
+    area = day.areas[scope]
+    if area.told.size:
+        known = np.flatnonzero(~np.isnan(area.inside[max(0, at - 3) : at + 1]))
+        return Estimate(float(area.inside[max(0, at - 3) + known[-1]]), 1.0) if known.size else UNKNOWN
+    inside, half = float(area.inside[at]), NINETY * math.sqrt(area.variance[at])
+    return Estimate(inside, float(area.inward.told[: at + 1].mean()), max(0.0, inside - half), inside + half)
+
+
+def occupancy_mean(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """On average over the window."""
+    area, told = day.areas[scope], present_told(day, scope, first, last)
+    value = float(presence(area.inside[first:last], float(MINUTE), 0.0)[1])
+    if area.told.size:
+        return Estimate(value, told)
+    half = NINETY * math.sqrt(area.variance[first:last].mean())
+    return Estimate(value, told, max(0.0, value - half), value + half)
+
+
+def occupancy_peak(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """The most in any minute."""
+    peak = presence(day.areas[scope].inside[first:last], float(MINUTE), 0.0)[2]
+    return Estimate(float(peak), present_told(day, scope, first, last))
+
+
+def _capacity(day: Day, scope: str) -> float:
+    return float((day.layout if scope == "store" else zone_of(day, scope)).capacity or 1)
+
+
+def occupancy_ratio(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """Mean presence per place."""
+    return _per(occupancy_mean(day, scope, first, last), _capacity(day, scope))
+
+
+def occupancy_ratio_now(day: Day, scope: str, at: int) -> Estimate:
+    """Presence per place at one minute."""
+    return _per(occupancy_now(day, scope, at), _capacity(day, scope))
+
+
+def _per(one: Estimate, capacity: float) -> Estimate:
+    lower, upper = (None if bound is None else bound / capacity for bound in (one.lower, one.upper))
+    return Estimate(one.value / capacity, one.completeness, lower, upper)
+
+
+# ---- zones
+
+
+def visits(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """Persons who entered the zone: as devices tell of its regions, else over the lines that lead into it."""
+    rows = _regions(day, scope, "visits")
+    if rows.size:
+        return Estimate(_sum(day.counts[rows, first:last]), _told(day, rows, first, last))
+    inward = day.areas[scope].inward
+    if inward.rows.size:
+        return flow(inward, first, last)
+    lines = _regions(day, scope, "in")
+    return Estimate(_sum(day.counts[lines, first:last]), _told(day, lines, first, last)) if lines.size else UNKNOWN
+
+
+def entry_rate(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """Visits for each person who came into the store; one person may visit twice, so it can be above 1."""
+    inside, came = visits(day, scope, first, last), entered(day, scope, first, last)
+    value = inside.value / came.value if came.value > 0 else math.nan
+    return Estimate(value, min(inside.completeness, came.completeness))
+
+
+def dwell(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """Seconds a visit: of persons and seconds told, else by Little's law from who is there and who came."""
+    spent, came = _regions(day, scope, "person_seconds"), _regions(day, scope, "visits")
+    if spent.size and came.size:
+        seconds, persons = (np.array([_sum(day.counts[rows, first:last])]) for rows in (spent, came))
+        told = min(_told(day, spent, first, last), _told(day, came, first, last))
+        return Estimate(float(stay_per_visit(seconds, persons, float((last - first) * MINUTE))[0]), told)
+    area = day.areas[scope]
+    if not area.inward.rows.size:
+        return UNKNOWN
+    stay = mean_stay(area.inside[first:last], area.inward.persons[first:last], float(MINUTE), last - first)
+    return Estimate(float(stay[0]), present_told(day, scope, first, last))
