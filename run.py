@@ -25,7 +25,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever meets it has the old Pyt
 
 HERE = Path(__file__).resolve().parent
 MARKER = "made-by-footfall-run.txt"  # an environment without it is somebody else's and is never touched
-CAMPAIGNS = ("chaos", "offline")
+CAMPAIGNS = ("chaos", "offline", "fleet")
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "agent", "cloud_receiver")
 
 USAGE = """\
@@ -38,6 +38,8 @@ usage: python3 run.py COMMAND [ARGUMENTS]
             [--kills N] [--seed S] [--workers N] [--json] [--keep]
   offline   a store comes back after a month offline; fresh numbers must not wait for the old
             [--days N] [--json] [--keep]
+  fleet     thousands of simulated devices on one receiver, one that floods, hundreds that return at once
+            [--devices N] [--stores N] [--backlog N] [--every S] [--seconds S] [--json] [--keep]
   bench     speed and size beside the limits measured in the same run [--json]
   lint      ruff format --check, ruff check, mypy
   documents AsyncAPI and JSON Schemas of the wire, made afresh from the models

@@ -74,3 +74,19 @@ async def test_a_store_that_was_offline_for_days_does_not_make_its_fresh_numbers
     assert found["fresh_within_s"]["p99"] <= 10
     assert found["drained_rows"] > 0
     assert status == 0
+
+
+@pytest.mark.timeout(200)
+async def test_a_fleet_is_received_whole_and_nobody_waits_for_a_flood():
+    """As many batches a second as 5,000 stores send, one device gone mad, forty stores back at once: all covered."""
+
+    status, found = await campaign(
+        "fleet", "--devices", "500", "--every", "6", "--seconds", "18", "--stores", "40", "--backlog", "2"
+    )
+
+    assert (found["lost"], found["invented"], found["incomplete"], found["refused"]) == (0, 0, 0, 0)
+    assert found["flood"]["batches"] > 1000
+    assert found["flood"]["with_s"]["p99"] <= 5
+    assert found["return"]["others_late_s"]["p99"] <= 30
+    assert found["steady"]["receiver_cpu"] <= 0.5
+    assert status == 0
