@@ -54,7 +54,10 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
             server = Server(configuration.data_dir)
             parts.push_async_callback(server.stop)
             await server.start()
-            url, tasks["database"] = server.url, server.watch()
+            # From here on, not only once all is up: a start waits for a database that goes away meanwhile.
+            watching = asyncio.create_task(server.watch(), name="database")
+            parts.push_async_callback(_end, watching)
+            url, tasks["database"] = server.url, _follow(watching)
         # A database that is away is waited for, and systemd must not wait with us.
         await persistently(lambda: reach(url), "start", lambda: notify(READY))
         await migrate(url)
@@ -70,6 +73,15 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
         parts.callback(notify, STOPPING)
         await run_until_stopped(tasks, stop)
     log.info("receiver_stopped")
+
+
+async def _follow(task: asyncio.Task[None]) -> None:
+    await task
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def run_part(configuration: Configuration, clock: Clock, part: Part) -> None:

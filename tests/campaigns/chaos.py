@@ -168,7 +168,7 @@ async def perform(options: argparse.Namespace) -> dict[str, Any]:
             chaos = Chaos(store, weather, options)
             try:
                 found = await chaos.run()
-            except (ProcessError, TimeoutError):
+            except BaseException:
                 say(f"the campaign could not go on; events, logs and databases: {stage.folder}")
                 raise
             finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.campaigns.schedule import HQ, STORE
+from tests.rig.processes import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,7 +61,8 @@ class Violence:
     async def carry_out(self, events: Iterable[Event]) -> None:
         """Every event at its time, or as soon as its victim is there."""
         began = time.monotonic()
-        async with asyncio.TaskGroup() as faults:
+        faults: list[asyncio.Task[None]] = []
+        try:
             for event in events:
                 await asyncio.sleep(max(0.0, event.at - (time.monotonic() - began)))
                 if event.what == "killed":
@@ -68,7 +70,11 @@ class Violence:
                 else:
                     self.faults[event.what] += 1
                     self._diary.note(event.what, event.target, lasting=event.lasting)
-                    faults.create_task(self._fault(event))
+                    faults.append(asyncio.create_task(self._fault(event)))
+            await asyncio.gather(*faults)
+        finally:
+            for fault in faults:
+                fault.cancel()
 
     def calm(self) -> None:
         """The lines are as they should be; connections that are half-open stay so until somebody notices."""
@@ -82,9 +88,11 @@ class Violence:
     # ---- processes
 
     async def _kill(self, event: Event) -> None:
-        async with asyncio.timeout(ALIVE_WITHIN):
-            while not (pids := self._pids(event.target)):  # noqa: ASYNC110 - another process sets no event of ours
-                await asyncio.sleep(LOOK)
+        end = time.monotonic() + ALIVE_WITHIN
+        while not (pids := self._pids(event.target)):
+            if time.monotonic() > end:
+                raise ProcessError(f"{event.target} has not come back within {ALIVE_WITHIN:g} s")
+            await asyncio.sleep(LOOK)
         if event.lasting:
             _send(pids, signal.SIGSTOP)
             await asyncio.sleep(event.lasting)

@@ -105,6 +105,20 @@ async def test_a_database_killed_while_no_receiver_runs_is_started_by_the_next(h
     assert len(await device.rows()) == 2
 
 
+async def test_a_database_killed_while_its_receiver_starts_is_started_again(hq, device):
+    """The start waits for the database, and who waits is also who mends it."""
+    hq.kill()
+    connection = await asyncpg.connect(hq.url)
+    await connection.execute("BEGIN; LOCK TABLE workers IN ACCESS EXCLUSIVE MODE")
+    starting = asyncio.create_task(asyncio.to_thread(hq.start))
+    while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.01)
+    os.kill(hq.postmaster, signal.SIGKILL)
+    await starting
+    connection.terminate()
+    assert (await device.send(device.batch([(1, 1)], rows(1))))["st"] == "committed"
+
+
 async def test_a_transaction_that_the_database_ends_is_tried_again(hq, device):
     """A backend that was told to go, as at a restart or by an administrator, costs time only."""
     payload = device.batch([(1, 2)], rows(2))
@@ -177,7 +191,7 @@ def embedded(folder):
 
 
 async def test_the_embedded_broker_carries_both_lanes(embedded):
-    """A demo without Mosquitto keeps the same promises, sixty batches at once included."""
+    """A demo without Mosquitto keeps the same promises, ten batches unanswered at a time."""
     embedded.start()
     try:
         async with embedded.device() as device:
@@ -185,7 +199,8 @@ async def test_the_embedded_broker_carries_both_lanes(embedded):
             for number in range(1, 61):
                 payload = device.batch([(number, number)], [row(1.0, start=START + 60 * number)])
                 await device.publish("batch" if number % 2 else "backlog", payload)
-            assert {(await device.answer())["st"] for _ in range(60)} == {"committed"}
+                if number % 10 == 0:
+                    assert {(await device.answer())["st"] for _ in range(10)} == {"committed"}
             assert len(await device.rows()) == 60
     finally:
         assert await asyncio.to_thread(embedded.stop) == 0
