@@ -154,7 +154,9 @@ async def _backfill(configuration: Configuration, one: Poller, buffer: Buffer, c
     stored = await buffer.state(backfill.state_name(one.sensor))
     if stored is None:
         sensor = next(sensor for sensor in configuration.settings.sensor if sensor.id == one.sensor)
-        until = min(memory.settled for memory in one.book.memories.values())
+        # A device that only sends, or tells running totals alone, has no memory to read.
+        begins = settled_hour(clock.now() - JUST_NOW, one.zone)
+        until = min((memory.settled for memory in one.book.memories.values()), default=begins)
         since = settled_hour(until - history.days * DAY, one.zone)
         if sensor.installed:
             hung = datetime.combine(sensor.installed, time.min, one.zone).astimezone(UTC).timestamp()

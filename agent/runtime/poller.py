@@ -65,6 +65,7 @@ class Book:
     answered: int = 0  # the last tick that was answered
     gaps: list[tuple[int, int, str]] = field(default_factory=list)  # told as pending, not yet answered
     open_gap: tuple[int, str] | None = None  # (since, reason) while the sensor is silent
+    watched: int = 0  # since when every tick was answered
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""
@@ -74,6 +75,7 @@ class Book:
             "answered": self.answered,
             "gaps": self.gaps,
             "open_gap": self.open_gap,
+            "watched": self.watched,
         }
 
     @classmethod
@@ -85,6 +87,7 @@ class Book:
             stored["answered"],
             [(start, end, why) for start, end, why in stored["gaps"]],
             tuple(stored["open_gap"]) if stored["open_gap"] else None,
+            stored.get("watched", 0),
         )
 
 
@@ -193,7 +196,10 @@ class Poller:
     def _digest_kind(self, kind: Kind, rows: Sequence[Row], tick: int) -> tuple[list[Observation], list[LedgerEntry]]:
         memory = self.book.memories[kind]
         before = memory.settled
-        made = read(memory, self.sensor, rows, tick, live=self.driver.cadence[kind] < HOUR)
+        if self.driver.cadence[kind] < HOUR:
+            made = read(memory, self.sensor, rows, tick)
+        else:
+            made = read(memory, self.sensor, rows, tick, live=False, watched=self._watched(tick))
         if kind is Kind.LINES and Kind.COUNTERS in self.driver.cadence:
             # The device's own totals are told live by its running counters; two sources would overlap.
             made = [row for row in made if row.origin is not Origin.LIVE or row.place != "sensor"]
@@ -204,6 +210,11 @@ class Poller:
                 holes.append(LedgerEntry(self.sensor, at, start, "lost", f"the device has no {kind} row for it"))
             at = max(at, end)
         return made, holes
+
+    def _watched(self, tick: int) -> int:
+        """Since when every tick was answered; this one, if it is the first after a silence."""
+        book = self.book
+        return book.watched if book.watched and book.open_gap is None and tick - book.answered <= MISSED else tick
 
     def _note(self, tick: int, problems: Sequence[SensorError], *, answered: bool) -> list[LedgerEntry]:
         """Speak once when it goes and once when it returns; the entries of a stretch that ends or begins."""
@@ -220,6 +231,7 @@ class Poller:
             if condition.problem or condition.last_answer is None:
                 log.info("sensor_returned" if condition.problem else "sensor_answers", sensor=self.sensor)
             condition.problem = condition.trouble = ""
+            book.watched = self._watched(tick)
             entries = self._gap_ends(tick)
             book.answered = tick
         condition.up = answered

@@ -76,32 +76,39 @@ class Memory:
         return made
 
 
-def read(memory: Memory, sensor: str, rows: Sequence[Row], tick: int, *, live: bool = True) -> list[Observation]:
+def read(
+    memory: Memory, sensor: str, rows: Sequence[Row], tick: int, *, live: bool = True, watched: int | None = None
+) -> list[Observation]:
     """Take in one reading of a kind at a tick; the rows it makes. `memory` is changed in place.
 
-    `live` False makes no differences: only finished rows are of use (heat, or totals told by counters).
+    `live` False makes no differences: only finished rows are of use (heat, or totals told by counters). `watched` is
+    since when the sensor has answered, where it was asked about other kinds between two readings of this one.
     """
     made: list[Observation] = []
     started = [row for row in _split(memory, rows, made, sensor, tick) if memory.settled <= row.start < tick]
     for start in sorted({row.start for row in started}):
-        made += _take_hour(memory, sensor, [row for row in started if row.start == start], tick, live=live)
+        made += _take_hour(
+            memory, sensor, [row for row in started if row.start == start], tick, live=live, watched=watched
+        )
     memory.at, memory.cold = tick, False
     return made + _settle(memory, sensor, tick)
 
 
-def _take_hour(memory: Memory, sensor: str, rows: list[Row], tick: int, *, live: bool) -> list[Observation]:
+def _take_hour(
+    memory: Memory, sensor: str, rows: list[Row], tick: int, *, live: bool, watched: int | None
+) -> list[Observation]:
     start, end = rows[0].start, rows[0].end
     hour = memory.hours.get(start)
     baseline = hour is None and memory.cold
     if hour is None:
-        unwatched = not memory.at or start - memory.at > MISSED
+        unwatched = watched - start > MISSED if watched else not memory.at or start - memory.at > MISSED
         hour = memory.hours[start] = Hour(end, start, start, unwatched)
     hour.end, hour.repeated = end, rows[0].repeated
     upto = min(tick, end)
     # A reading after the end finds no stretch of its own: what it adds belongs to the last stretch, which is revised.
     revises = upto <= hour.at and bool(hour.values)
     since = hour.since if revises else hour.at
-    gap = upto - hour.at > MISSED
+    gap = upto - hour.at > MISSED and not (watched and watched <= hour.at)
     made, agreed = [], tick > end
     for row in rows:
         before, last = hour.values.get((row.place, row.metric), (0.0, 0.0))
