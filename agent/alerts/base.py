@@ -77,6 +77,10 @@ class Common(BaseModel):
             raise ValueError(f"there is one {self.scope}, so places choose nothing; leave them out")
         return self
 
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions it is written with, each of which must be able to hold."""
+        return ()
+
     def ready(self, known: Iterable[str]) -> Judge:
         """The judge of a scope that knows these names.
 

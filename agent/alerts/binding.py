@@ -6,8 +6,9 @@ import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.alerts.kinds import data
+from agent.alerts.reach import can_hold
 from agent.contract.contradictions import Contradiction, Contradictions
-from agent.contract.measurable import names, scopes, why_not
+from agent.contract.measurable import names, ranges, scopes, why_not
 
 if TYPE_CHECKING:
     from agent.alerts.base import Common, Judge
@@ -67,6 +68,9 @@ def bound(rules: Rules, layout: Layout) -> Bound:
             continue
         places = _places(rule, layout)
         wrong += [Contradiction(("alert", index, "places"), f"{rule.name}: {text}") for text in _unknown(rule, layout)]
+        if never := next((text for text in rule.conditions() if not can_hold(text, ranges(rule.scope))), ""):
+            refused.append(Refusal(rule.name, "", f"`{never}` can never hold: {_limits(judge, rule.scope)}"))
+            continue
         if not places:
             refused.append(Refusal(rule.name, "", _nowhere(rule)))
         for scope, title in places.items():
@@ -117,6 +121,14 @@ def _unknown(rule: Common, layout: Layout) -> list[str]:
             remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known) or 'none'}"
             wrong.append(f"there is no {rule.scope} {place!r} — {remedy}")
     return wrong
+
+
+def _limits(judge: Judge, level: str) -> str:
+    """What the figures of a rule can be, in words."""
+    there = ranges(level)
+    return ", ".join(f"{name} is {there[name][0]:g} to {there[name][1]:g}" for name in judge.names).replace(
+        "inf", "any"
+    )
 
 
 def _nowhere(rule: Common) -> str:

@@ -10,6 +10,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.alerts.arithmetic import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -31,7 +33,7 @@ class Expression(NamedTuple):
 
     text: str
     names: frozenset[str]
-    holds: Callable[[Mapping[str, float]], bool]
+    holds: Callable[[Mapping[str, float]], float]  # true or false; a ZeroDivisionError where it cannot be said
 
 
 def compiled(text: str, known: Iterable[str]) -> Expression:
@@ -60,6 +62,9 @@ def compiled(text: str, known: Iterable[str]) -> Expression:
         raise ValueError(f"`{text}` is a number, not a condition; compare it, such as `{text} > 10`")
     if not context.symbols:
         raise ValueError(f"`{text}` names no metric, so it never changes; compare one of {', '.join(sorted(names))}")
+
+    if quick := plain(text):
+        return Expression(text, frozenset(context.symbols), quick)
 
     def holds(values: Mapping[str, float]) -> bool:
         try:

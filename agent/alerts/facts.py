@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent.contract.observation import Numbered
 
 AGENT = "agent"  # the scope of the agent's own health
 STORE = "store"
@@ -28,10 +33,11 @@ class Fact(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What one rule sees of one scope: values by name, and up to when the oldest of them is known."""
+    """What one rule sees of one scope: values by name, the moment of the newest, and whether its alert is open now."""
 
     values: dict[str, float]
     at: float
+    is_open: bool = False
 
 
 class Verdict(NamedTuple):
@@ -45,3 +51,20 @@ class Verdict(NamedTuple):
     value: float | None
     memory: tuple[float, ...] = ()
     why: str = ""
+
+
+def facts_of(rows: Iterable[Numbered]) -> list[Fact]:
+    """What numbered rows tell: figures worked out here in their place, a device's own at SENSOR/place.
+
+    A state holds as of its start and a sum as of its end, so a row is known up to its end: until then it is fresh.
+    """
+    return [
+        Fact(
+            row.place if row.sensor == STORE else f"{row.sensor}/{row.place}",
+            row.metric,
+            row.value,
+            float(row.end),
+            number,
+        )
+        for number, row in rows
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from agent.alerts.facts import Fact
+from agent.contract.happenings import Alert
 
 ACTIVE = frozenset({"firing", "acknowledged", "escalated"})
 
@@ -60,6 +61,16 @@ class Transition(NamedTuple):
     advice: str = ""
     flapping: bool = False
 
+    @property
+    def row(self) -> Alert:
+        """As it is kept and sent."""
+        return Alert(*self[:8])
+
+    @property
+    def explained(self) -> bool:
+        """Whether another alert explains it, so that people need not be told of it on its own."""
+        return self.incident != self.id
+
 
 class State(NamedTuple):
     """Everything between two steps. Never changed in place: a step returns another."""
@@ -71,6 +82,7 @@ class State(NamedTuple):
     dues: dict[tuple[str, str], float]  # when something may happen without a new fact
     blame: dict[tuple[str, str], tuple[str, ...]]  # the scopes whose silence leaves a rule unknown
     seen: dict[str, float]  # the newest moment each sensor told of
+    rules: str = ""  # the fingerprint of the rules it was last stepped with
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -82,6 +94,7 @@ class State(NamedTuple):
             "dues": [[*key, due] for key, due in self.dues.items()],
             "blame": [[*key, list(scopes)] for key, scopes in self.blame.items()],
             "seen": dict(self.seen),
+            "rules": self.rules,
         }
 
 
@@ -97,4 +110,5 @@ def of_document(document: dict[str, Any]) -> State:
         {(rule, scope): due for rule, scope, due in document["dues"]},
         {(rule, scope): tuple(scopes) for rule, scope, scopes in document["blame"]},
         dict(document["seen"]),
+        document["rules"],
     )

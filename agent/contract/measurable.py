@@ -24,6 +24,7 @@ class Figure(NamedTuple):
     most: float
     meaning: str
     missing: Callable[[Layout, object], str]
+    least: float = 0.0
 
 
 class Answer(NamedTuple):
@@ -175,8 +176,10 @@ def _as_sensor(subject: object) -> Sensor:
 STORE_FIGURES = (
     Figure("footfall", "persons", INFINITE, "persons who came in, in each interval", _doors),
     Figure("exits", "persons", INFINITE, "persons who went out, in each interval", _doors),
-    Figure("net_flow", "persons", INFINITE, "those who came in less those who went out", _doors),
+    Figure("net_flow", "persons", INFINITE, "those who came in less those who went out", _doors, -INFINITE),
     Figure("occupancy", "persons", INFINITE, "persons in the store now, with its interval", _doors),
+    Figure("occupancy_mean", "persons", INFINITE, "persons in the store, on average over each interval", _doors),
+    Figure("occupancy_peak", "persons", INFINITE, "most persons in the store at once", _doors),
     Figure("occupancy_ratio", "share", INFINITE, "persons in the store as a share of its capacity", _capacity),
     Figure("passers_by", "persons", INFINITE, "persons who passed outside", _passers),
     Figure("capture_rate", "share", 1.0, "share of those at the door who came in", _capture),
@@ -189,6 +192,8 @@ ZONE_FIGURES = (
     Figure("entry_rate", "share", INFINITE, "visits to the zone for each person who came into the store", _reach),
     Figure("dwell_time_seconds", "s", INFINITE, "how long a visit to the zone lasts", _dwell),
     Figure("occupancy", "persons", INFINITE, "persons in the zone now", _present),
+    Figure("occupancy_mean", "persons", INFINITE, "persons in the zone, on average over each interval", _present),
+    Figure("occupancy_peak", "persons", INFINITE, "most persons in the zone at once", _present),
     Figure("occupancy_ratio", "share", INFINITE, "persons in the zone as a share of its capacity", _zone_capacity),
     Figure("queue_length", "persons", INFINITE, "persons waiting now", _queue),
     Figure("throughput", "persons/min", INFINITE, "persons served a minute", _served),
@@ -251,6 +256,12 @@ def names(level: str) -> tuple[str, ...]:
     """Every name there is at a level, baselines included; what a store can measure of it is another question."""
     figures = [figure.name for figure in FIGURES[level]]
     return (*figures, *(name + end for name in figures if name in COUNTS for end in BASELINES))
+
+
+def ranges(level: str) -> dict[str, tuple[float, float]]:
+    """The least and most that each name of a level can be."""
+    found = {figure.name: (figure.least, figure.most) for figure in FIGURES[level]}
+    return {name: found.get(name, (0.0, INFINITE)) for name in names(level)}
 
 
 def answers(layout: Layout) -> Iterator[Answer]:

@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import rule_engine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from agent.alerts.arithmetic import plain
 from agent.alerts.binding import bound
 from agent.alerts.durations import seconds, words
 from agent.alerts.expressions import compiled
@@ -74,6 +78,29 @@ def test_a_condition_that_is_wrong(text, remedy):
     """A misspelt name, an operator of another language, a number that is no condition: each with its remedy."""
     with pytest.raises(ValueError, match=remedy.replace("(", r"\(")):
         compiled(text, NAMES)
+
+
+CONDITIONS = (
+    "queue_length > 8",
+    "occupancy / 2 + staff * 3 - 1 >= queue_length",
+    "not (staff == 0 and occupancy > 0) or queue_length < 3",
+    "occupancy_ratio <= 0.5 and -staff != -1 or occupancy > 1.5 * queue_length",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.sampled_from(CONDITIONS), numbers=st.lists(st.integers(0, 400), min_size=4, max_size=4))
+def test_the_quick_way_says_what_rule_engine_says(text, numbers):
+    """What is evaluated as a plain function is what the library means by it."""
+    values = dict(zip(NAMES, (number / 8 for number in numbers), strict=True))
+
+    assert plain(text)(values) == rule_engine.Rule(text).matches(values)
+
+
+@pytest.mark.parametrize("text", ["1 < staff < 3", "staff % 2 == 0", "staff // 2 == 1"])
+def test_what_is_more_than_that_is_left_to_rule_engine(text):
+    """No meaning of our own is put on what the quick way does not know."""
+    assert plain(text) is None
 
 
 def test_a_condition_that_divides_by_nothing_says_nothing():
@@ -155,6 +182,23 @@ def test_what_this_store_cannot_measure_is_refused_with_the_reason(rule, reason)
     assert [watch.rule.name for watch in found.watches] == ["b"]
     assert [refusal.rule for refusal in found.refused] == ["a"]
     assert reason in found.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    ("when", "limit"),
+    [
+        ("capture_rate > 1", "capture_rate is 0 to 1"),
+        ("occupancy < 0", "occupancy is 0 to any"),
+        ("completeness_ratio + 1 < 0.9 and occupancy > 3", "completeness_ratio is 0 to 1"),
+        ("not footfall >= 0", "footfall is 0 to any"),
+    ],
+)
+def test_a_rule_that_can_never_fire_is_refused(when, limit):
+    """It is not left to be trusted in silence: the reason says what its figures can be."""
+    (refusal,) = bound(some_rules(f'[[alert]]\nname = "a"\nwhen = "{when}"\n'), a_layout()).refused
+
+    assert "can never hold" in refusal.reason
+    assert limit in refusal.reason
 
 
 def test_staff_that_is_entered_allows_the_rule():

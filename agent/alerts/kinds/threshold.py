@@ -19,6 +19,10 @@ class Rule(Common):
     when: str
     clear: str = ""
 
+    def conditions(self) -> tuple[str, ...]:
+        """See Common."""
+        return (self.when, self.clear) if self.clear else (self.when,)
+
     def ready(self, known: Iterable[str]) -> Judge:
         """See Common."""
         names = tuple(known)
@@ -27,8 +31,9 @@ class Rule(Common):
         first = next((word for word in self.when.replace("(", " ").split() if word in when.names), "")
 
         def judge(inputs: Inputs, _: tuple[float, ...]) -> Verdict:
-            holds = when.holds(inputs.values)
-            over = not holds and (clear is None or clear.holds(inputs.values))
+            holds = bool(when.holds(inputs.values))
+            # What is not open need not be asked whether it is over: it halves the evaluations of a quiet store.
+            over = not holds and (clear is None or not inputs.is_open or bool(clear.holds(inputs.values)))
             return Verdict(holds, over, inputs.values.get(first))
 
         return Judge(when.names | (clear.names if clear else frozenset()), judge)
