@@ -187,7 +187,8 @@ class BackfillCommand(Command):
 class ResendCommand(Command):
     """Send the numbers first…last of an epoch again, as far as the device still has them; else they are told void.
 
-    They come in batches with new ids (a mark after the numbers), so none of them looks like a fork.
+    HQ takes the numbers out of its coverage first: it has no rows to compare them with, and would see a fork. They come
+    in batches with new ids (a mark after the numbers).
     """
 
     verb: Literal["resend"] = "resend"

@@ -156,15 +156,15 @@ class Shop:
         self.version = more.pop("version", 5)
         self._keepalive = more.pop("keepalive", 20)
         self._desk = more.pop("desk", None)
-        self._branch = more.pop("branch", BRANCH)
+        self.branch = more.pop("branch", BRANCH)
 
     async def __aenter__(self):
         self._folder.mkdir(exist_ok=True)
         self.buffer = await Buffer.open(self._folder / "buffer.db", Clock(), 10**9)
         self.run = secrets.token_hex(2)
-        sender = Sender(self._branch, self.run, "0.1.0", "UTC", "1", ("door",))
+        sender = Sender(self.branch, self.run, "0.1.0", "UTC", "1", ("door",))
         link = LinkSettings(
-            *("127.0.0.1", self._port, f"{self._branch.device}-{secrets.token_hex(4)}"),
+            *("127.0.0.1", self._port, f"{self.branch.device}-{secrets.token_hex(4)}"),
             version=self.version,
             keepalive=self._keepalive,
             reconnect_first=0.05,

@@ -12,7 +12,7 @@ from agent.contract.times import rfc3339
 from agent.foundation.clock import Clock
 from agent.runtime.orders import Orders, shown
 from agent.sync.desk import Desk
-from tests.sync.headquarters import BRANCH, Hq, Shop, eventually
+from tests.sync.headquarters import Hq, Shop, eventually
 
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
@@ -39,7 +39,7 @@ def desk(shop):
         shop.buffer, {}, shop.health, {"mqtt": {"host": "h"}, "sensor": [{"options": {"token": "x"}}]}, Clock()
     )
     shop.wishes = NoWishes()
-    return Desk(BRANCH, shop.buffer, Clock(), orders.actions, shop.wishes)
+    return Desk(shop.branch, shop.buffer, Clock(), orders.actions, shop.wishes)
 
 
 @pytest.fixture

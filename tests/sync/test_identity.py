@@ -5,8 +5,11 @@ from itertools import count
 
 import pytest
 
+from agent.contract.messages import ResendCommand
 from agent.contract.topics import Branch
+from agent.foundation.mqtt import Message
 from tests.sync.headquarters import Shop, eventually
+from tests.sync.test_desk import LATER, desk
 
 _names = count(1)
 
@@ -110,3 +113,25 @@ async def test_a_replaced_device_wins_where_both_counted(receiver, branch, tmp_p
 
     rows = await held(receiver, branch.store)
     assert rows == {k: (3.0, old_epoch) if k < 3 else (5.0, new_epoch) for k in range(1, 7)}
+
+
+async def test_rows_deleted_at_hq_come_again_when_it_asks_for_them(receiver, branch, tmp_path):
+    """HQ forgets that it covers them and says `resend`: the same rows under new ids, no fork, no new epoch."""
+    async with Shop(tmp_path / "card", receiver.port, branch=branch, desk=desk) as shop:
+        await shop.count(1, 6)
+        await shop.settled(6)
+        epoch = shop.buffer.epoch
+        await receiver.ask(
+            "DELETE FROM observations WHERE store = (SELECT id FROM stores WHERE store = $1)", branch.store
+        )
+        await receiver.ask(
+            "UPDATE coverage SET ranges = ranges - '{[2,5]}'::int8multirange WHERE device = $1", branch.device
+        )
+        command = ResendCommand(id="again", device=branch.device, expires=LATER, epoch=epoch, first=2, last=5)
+        await shop.uplink._link.publish(Message(branch.topic("cmd/resend"), command.payload()))
+        await eventually(lambda: shop.uplink._mark)
+        await shop.settled(6)
+
+        assert shop.buffer.epoch == epoch
+    assert sorted(await held(receiver, branch.store)) == [2, 3, 4, 5]
+    assert await receiver.ask("SELECT count(*) FROM forks WHERE device = $1", branch.device) == [(0,)]
