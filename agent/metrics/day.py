@@ -71,6 +71,7 @@ class Day:
         self._finished_to: dict[int, int] = {}  # the last minute of a series' finished intervals
         self.newest: dict[str, int] = {}  # the end of the newest row of each sensor
         self._flows_of: dict[int, list[Flow]] = {}
+        self._behind: dict[int, set[int]] = {}  # series that count only where none of these answered
         self._unseen = np.full(self.length, np.nan)
         self.entered, self.left = (self._flow(keys) for keys in _by_role(layout, Role.ENTRANCE))
         self.passed = tuple(self._flow(keys) for keys in _by_role(layout, Role.PASSER_BY))
@@ -117,14 +118,26 @@ class Day:
         return i
 
     def _flow(self, keys: Iterable[Key]) -> Flow:
-        rows = np.array([self._row_of(key) for key in keys], dtype=np.int64)
+        rows = self._together(keys)
         flow = Flow(rows, np.full(self.length, np.nan), np.zeros(self.length))
         for i in rows:
             self._flows_of.setdefault(int(i), []).append(flow)
         return flow
 
+    def _together(self, keys: Iterable[Key]) -> NDArray[np.int64]:
+        """The rows of series that are added up; of places that see the same people the earlier stands before the later.
+
+        The series of one sum are given in one direction, so an inverted line overlaps with what it really counts.
+        """
+        rows = {f"{sensor}/{place}": self._row_of((sensor, place, metric)) for sensor, place, metric in keys}
+        for overlap in self.layout.overlap:
+            here = [rows[place] for place in overlap.places if place in rows]
+            for at, i in enumerate(here[1:], 1):
+                self._behind.setdefault(i, set()).update(here[:at])
+        return np.array(list(rows.values()), dtype=np.int64)
+
     def _area(self, inward: Flow, outward: Flow, told: Iterable[Key]) -> Area:
-        rows = np.array([self._row_of(key) for key in told], dtype=np.int64)
+        rows = self._together(told)
         inside = np.full(self.length, np.nan if rows.size else 0.0)
         return Area(inward, outward, rows, inside, np.zeros(self.length))
 
@@ -176,6 +189,9 @@ class Day:
     def total(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
         """The sum of some series in some minutes, missing only where none of them told anything."""
         block = self.counts[rows[:, None], columns]
+        for at, i in enumerate(map(int, rows)) if self._behind else ():
+            if i in self._behind:
+                block[at, self.covered[list(self._behind[i])][:, columns].any(axis=0)] = np.nan
         known = ~np.isnan(block)
         total: Floats = np.where(known.any(axis=0), np.where(known, block, 0.0).sum(axis=0), np.nan)
         return total

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.layout import Role
+from agent.contract.layout import Overlap, Role
 from agent.contract.observation import Origin, Quality
 from agent.metrics.day import Day
 from tests.metrics.days import END, HOUR, LAYOUT, START, hours, minutes, row
@@ -174,3 +174,16 @@ def test_more_series_than_there_was_room_for(role):
 
     flow = day.entered if role is Role.ENTRANCE else day.passed[0]
     assert flow.persons[0] == 70.0
+
+
+def test_nobody_is_counted_twice():
+    """Of two cameras over one door the first is counted, and the other where the first did not answer."""
+    both = Overlap(places=("door-1/line:1", "door-2/line:1"))
+    day = Day(LAYOUT.model_copy(update={"overlap": (both,)}), START, END)
+    first = [row("door-1", "line:1", "in", START + 60 * m, START + 60 * m + 60, 3.0) for m in (0, 1)]
+    other = [row("door-2", "line:1", "out", START + 60 * m, START + 60 * m + 60, 4.0) for m in (0, 1, 2)]
+    for batch in (other, first):
+        day.take(batch)
+        day.refresh(NOON)
+
+    assert list(day.entered.persons[:3]) == [3.0, 3.0, 4.0]
