@@ -10,6 +10,9 @@ from agent.runtime.cycle import CURSOR, Cycle
 from tests.metrics.days import END, HOUR, LAYOUT, START, Hands, minutes
 
 
+DAY = 86400
+
+
 @pytest.fixture
 async def buffer(tmp_path):
     Hands.moment = float(START)
@@ -111,3 +114,15 @@ async def test_a_store_without_doors_measures_nothing_and_says_nothing(buffer):
     assert await edge(buffer) == []
     assert cycle.values == {}
     assert cycle.entered_and_left("door-1") is None
+
+
+async def test_what_is_usual_is_known_after_a_restart(buffer):
+    """What whole days taught is kept in the buffer, and told beside what is counted."""
+    days = [[float(START - DAY * n), *([60.0] * 24)] for n in range(21, 0, -1)]
+    await buffer.append(state={"metrics:expected": {"store": days}})
+    Hands.moment = START + HOUR + 1.0
+    cycle = Cycle(buffer, (LAYOUT,), Hands())
+    await cycle.catch_up()
+
+    assert cycle.values["footfall_expected"] == pytest.approx(15.0)
+    assert cycle.values["footfall_dispersion"] > 1
