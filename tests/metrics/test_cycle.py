@@ -9,7 +9,6 @@ from agent.contract.observation import Origin
 from agent.runtime.cycle import CURSOR, Cycle
 from tests.metrics.days import END, HOUR, LAYOUT, START, Hands, minutes
 
-
 DAY = 86400
 
 
