@@ -40,6 +40,8 @@ usage: python3 run.py COMMAND [ARGUMENTS]
             [--days N] [--json] [--keep]
   fleet     thousands of simulated devices on one receiver, one that floods, hundreds that return at once
             [--devices N] [--stores N] [--backlog N] [--every S] [--seconds S] [--json] [--keep]
+  powercut  crash states from recorded writes, kills at every write, cuts of a real file system, flipped bits
+            [--states N] [--cuts N] [--flips N] [--every N] [--seed S] [--json]
   bench     speed and size beside the limits measured in the same run [--json]
   lint      ruff format --check, ruff check, mypy
   documents AsyncAPI and JSON Schemas of the wire, made afresh from the models
@@ -231,7 +233,7 @@ def lint() -> int:
 
 def main(arguments: list[str]) -> int:
     command, rest = (arguments[0] if arguments else "", arguments[1:])
-    if command in ("demo", "test", "bench", *CAMPAIGNS):
+    if command in ("demo", "test", "bench", "powercut", *CAMPAIGNS):
         os.chdir(HERE)
     if command == "lint":
         return lint()
@@ -239,6 +241,8 @@ def main(arguments: list[str]) -> int:
         test(rest)
     elif command == "demo":
         become(environment("demo"), "tests/rig/demo.py", *rest)
+    elif command == "powercut":
+        become(environment("dev"), "tests/campaigns/powercut/run.py", *rest)
     elif command in CAMPAIGNS:
         become(environment("dev"), f"tests/campaigns/{command}.py", *rest)
     elif command == "bench":

@@ -65,6 +65,7 @@ class Buffer:
         self._found_damaged: dict[int, tuple[Any, ...]] = {}
         self._recent: deque[tuple[float, int]] = deque()  # (when, next number): where the fresh numbers begin
         self._prune_at = 0.0
+        self._last_tally: Tally | None = None
         self.appended = asyncio.Event()
         self.report = ""
 
@@ -241,8 +242,13 @@ class Buffer:
     # ---- how it stands
 
     async def tally(self) -> Tally:
-        """How the buffer stands now."""
-        return await self._read(self._tally)
+        """How the buffer stands now; as it last stood where the disk cannot be read."""
+        try:
+            self._last_tally = await self._read(self._tally)
+        except sqlite3.OperationalError:
+            if self._last_tally is None:
+                raise
+        return self._last_tally
 
     def _tally(self, connection: sqlite3.Connection) -> Tally:
         cutoff = int(self._clock.now()) - FRESH_FOR

@@ -132,10 +132,12 @@ class Health(Message):
     kernels: str
     rss_mb: float
     bytes_sent: int = 0  # payloads handed to the broker since this boot, resends included
-    dead_letters: int = 0  # batches HQ rejected of which the bytes are still here, 100 at most
     disk_free: int | None = None  # bytes
     temperature: float | None = None  # degrees Celsius of the processor
     clock: str = "unknown"  # whether something keeps it right: ntp, none, unknown
+    dead_letters: int = 0  # batches HQ ever rejected; the bytes of the newest hundred are still here
+    bytes_written: int = 0  # towards the device's card since this boot
+    storing_problem: str | None = None  # why nothing can be stored at the moment
     last_number: int = 0  # the highest number of `epoch`; HQ's coverage of it should reach there
 
 

@@ -80,6 +80,12 @@ class Backfill:
 
     def add(self, stretch: Stretch) -> dict[str, object]:
         """Take on one more stretch; the state to commit with the decision."""
+        for known in self._stretches:
+            # The decision is made again at every tick while it cannot be committed.
+            if known.kind is stretch.kind and known.at <= stretch.at <= known.until:
+                self.progress.total += max(0, stretch.until - known.until) // HOUR
+                known.until = max(known.until, stretch.until)
+                return self.state()
         self._stretches.append(stretch)
         self.progress.total += _hours(stretch)
         self._more.set()

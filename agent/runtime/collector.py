@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from typing import TYPE_CHECKING
 
 import structlog
 
-from agent.contract.times import MINUTE
+from agent.buffer.damage import AGAIN
+from agent.contract.times import HOUR, MINUTE
 from agent.runtime.backfill import Stretch
-from agent.runtime.poller import state_name
+from agent.runtime.poller import INTERVALS, state_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +43,8 @@ class Collector:
         self._pollers, self._backfills, self._buffer, self._clock = pollers, backfills, buffer, clock
         self._every, self._offset = every, offset
         self._asking: dict[str, tuple[int, asyncio.Task[Asked | None]]] = {}
+        # What the file holds of the books, so that going back to it needs no disk: a few kB a sensor, however long.
+        self._committed = {state_name(one.sensor): json.dumps(one.book.dump()) for one in pollers}
         self.last_commit: float | None = None  # the loop's time, for the watchdog
         self.storing = ""  # what is wrong with the buffer's disk, empty when nothing
 
@@ -77,6 +81,7 @@ class Collector:
         rows = [row for one in polled for row in one.rows]
         entries = [entry for one in polled for entry in one.entries]
         try:
+            state |= await self._ask_again()
             await self._buffer.append(rows, entries, state)
         except sqlite3.OperationalError as error:
             # The books go back to the last commit, so the next readings make these rows again from the same counters.
@@ -84,9 +89,14 @@ class Collector:
                 log.exception("cannot_store", why=str(error))
             self.storing = f"the buffer cannot be written: {error}"
             for poller in ready:
-                poller.restore(await self._buffer.state(state_name(poller.sensor)))
+                poller.restore(json.loads(self._committed[state_name(poller.sensor)]))
             return
+        if self.storing:
+            log.warning("stores_again")
         self.storing = ""
+        for poller in ready:
+            name = state_name(poller.sensor)
+            self._committed[name] = json.dumps(state[name])
         self.last_commit = asyncio.get_running_loop().time()
 
     def _hand_over(self, poller: Poller) -> dict[str, object]:
@@ -94,6 +104,17 @@ class Collector:
         for kind, since, until in poller.handed_over:
             state |= self._backfills[poller.sensor].add(Stretch(kind, since, until))
         poller.handed_over = []
+        return state
+
+    async def _ask_again(self) -> dict[str, object]:
+        """Hours of which a stored row turned out damaged, asked of the camera's memory once more."""
+        stretches = await self._buffer.to_ask_again()
+        kinds = {one.sensor: [kind for kind in one.driver.cadence if kind in INTERVALS] for one in self._pollers}
+        state: dict[str, object] = {AGAIN: []} if stretches else {}
+        for sensor, start, end in stretches:
+            for kind in kinds.get(sensor, ()):
+                hours = Stretch(kind, start // HOUR * HOUR, -(-end // HOUR) * HOUR)
+                state |= self._backfills[sensor].add(hours)
         return state
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +66,8 @@ class Cycle:
         """Follow the buffer for ever."""
         while True:
             appended = self._buffer.appended
-            await self.catch_up()
+            with suppress(sqlite3.OperationalError):  # the collector says so; read again with the next append
+                await self.catch_up()
             await appended.wait()
 
     async def catch_up(self) -> None:

@@ -59,7 +59,6 @@ class Report:
     async def view(self) -> StoreView:
         """Everything the page shows."""
         parts, tally = self._parts, await self._parts.buffer.tally()
-        letters = len(await parts.buffer.dead_letters())
         now = self._clock.now()
         occupancy = parts.cycle.values.get("occupancy")
         contact = parts.contact
@@ -83,15 +82,14 @@ class Report:
             started=self._started,
             backfill_done=sum(backfill.progress.done for backfill in parts.backfills.values()),
             backfill_total=sum(backfill.progress.total for backfill in parts.backfills.values()),
-            health=self._health(tally, now, letters),
+            health=self._health(tally, now),
         )
 
     async def health(self) -> Health:
         """What HQ gets every minute."""
-        buffer = self._parts.buffer
-        return self._health(await buffer.tally(), self._clock.now(), len(await buffer.dead_letters()))
+        return self._health(await self._parts.buffer.tally(), self._clock.now())
 
-    def _health(self, tally: Tally, now: float, letters: int) -> Health:
+    def _health(self, tally: Tally, now: float) -> Health:
         oldest = None if tally.oldest_unsent is None else max(0.0, now - tally.oldest_unsent)
         return Health(
             ts=rfc3339(now),
@@ -117,7 +115,9 @@ class Report:
             kernels=self.kernels.partition(":")[0],
             rss_mb=resident_mb(),
             bytes_sent=self._parts.contact.bytes_sent,
-            dead_letters=letters,
+            dead_letters=tally.dead_letters,
+            bytes_written=written_bytes(),
+            storing_problem=self._parts.collector.storing or None,
             last_number=self._parts.buffer.highest,
             disk_free=free_bytes(self._parts.buffer.path),
             temperature=temperature(),
@@ -157,6 +157,15 @@ class Report:
 
 def _when(moment: float | None) -> str | None:
     return None if moment is None else rfc3339(moment)
+
+
+def written_bytes() -> int:
+    """What this process has sent towards the disk since it began; 0 where the kernel does not say."""
+    try:
+        lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("write_bytes")), 0)
 
 
 def resident_mb() -> float:
