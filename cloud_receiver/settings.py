@@ -82,7 +82,7 @@ class Mqtt(Table):
 class Limits(Table):
     """What waits undecided in a lane at most (messages), and what a device may send (rows and bytes a second)."""
 
-    undecided: Annotated[int, Field(ge=1, le=10_000)] = 200
+    undecided: Annotated[int, Field(ge=1, le=10_000)] = 2000
     credit_rows_s: Annotated[float, Field(gt=0)] = 10_000
     credit_bytes_s: Annotated[float, Field(gt=0)] = 60_000
 

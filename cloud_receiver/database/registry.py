@@ -33,9 +33,10 @@ INSERT INTO share AS held (one, name) VALUES (true, $1)
 ON CONFLICT (one) DO UPDATE SET name = held.name RETURNING name
 """
 
+# Never below the time: a database restored from a dump must not say a boot that devices have heard before.
 NEXT_BOOT = """
-INSERT INTO workers AS held (worker, boot) VALUES ($1, 1)
-ON CONFLICT (worker) DO UPDATE SET boot = held.boot + 1 RETURNING boot
+INSERT INTO workers AS held (worker, boot) VALUES ($1, extract(epoch FROM now())::bigint)
+ON CONFLICT (worker) DO UPDATE SET boot = greatest(held.boot + 1, excluded.boot) RETURNING boot
 """
 
 

@@ -32,7 +32,11 @@ LINGER = 0.05  # s; 83 batches a second then come four at a time, where each alo
 
 
 class Limits(NamedTuple):
-    """How much waits undecided in a lane (messages and bytes), and what a device may send."""
+    """How much waits undecided in a lane (messages and bytes), and what a device may send.
+
+    Mosquitto 2.0.11 keeps to our Receive Maximum until it queued more, and then sends up to all it queued (1,000 by
+    default) as soon as we acknowledge again: what is beyond these limits is dropped here and sent again by its device.
+    """
 
     undecided: int
     credit: Credit

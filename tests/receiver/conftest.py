@@ -62,5 +62,14 @@ def alone(folder, request):
     beside.mkdir()
     broker = Mosquitto(beside)
     broker.start()
-    yield lambda version: (Headquarters(beside, broker.port, version), broker)
+    made = []
+
+    def start(version):
+        made.append(Headquarters(beside, broker.port, version))
+        return made[-1], broker
+
+    yield start
+    for hq in made:
+        if hq.process and hq.process.poll() is None:  # the test failed on the way
+            hq.stop()
     broker.kill()

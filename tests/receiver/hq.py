@@ -163,6 +163,11 @@ class Device:
     async def answer(self) -> dict:
         return await self._answers.get()
 
+    @property
+    def waiting(self) -> int:
+        """How many answers came that were not taken."""
+        return self._answers.qsize()
+
     async def send(self, payload: bytes, leaf: str = "batch") -> dict:
         """Publish and wait for the answer that names this content."""
         await self.publish(leaf, payload)

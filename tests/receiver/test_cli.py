@@ -16,7 +16,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / "config/receiver.toml"
 def test_the_sample_loads():
     """And its commented defaults are the defaults."""
     settings = read_configuration(SAMPLE).settings
-    assert (settings.receiver.worker, settings.limits.undecided, settings.mqtt.version) == ("", 200, 5)
+    assert (settings.receiver.worker, settings.limits.undecided, settings.mqtt.version) == ("", 2000, 5)
 
 
 @pytest.mark.parametrize(

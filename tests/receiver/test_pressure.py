@@ -1,0 +1,99 @@
+"""A flood, and a database that stands still: what waits is bounded, nothing is lost, the others go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import psutil
+import pytest
+
+from agent.contract import wire
+from tests.receiver.hq import START, row, rows
+
+pytestmark = pytest.mark.timeout(120)
+
+FLAT = 30_000_000  # bytes; 300 batches of 1,000 rows would be 100 MB once read
+
+
+@contextlib.contextmanager
+def standing(hq):
+    """PostgreSQL stopped in its tracks, every process of it."""
+    postmaster = psutil.Process(hq.postmaster)
+    stopped = [*postmaster.children(recursive=True), postmaster]
+    for process in stopped:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in stopped:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+async def test_a_database_that_stands_still_costs_time_and_no_memory(alone):
+    """Nothing is acknowledged meanwhile, the broker holds back, and afterwards all is committed once."""
+    hq, _ = alone(5)
+    hq.start()
+    receiver = psutil.Process(hq.process.pid)
+    async with hq.device() as device:
+        await device.send(device.batch([(1, 1000)], rows(1000)))
+        before = receiver.memory_info().rss
+        payloads = [
+            device.batch([(1000 * k + 1, 1000 * k + 1000)], rows(1000, START + 60_000 * k)) for k in range(1, 301)
+        ]
+        with standing(hq):
+            for payload in payloads:
+                await device.publish("batch", payload)
+            await asyncio.sleep(1)
+            grown = receiver.memory_info().rss - before
+            early = [await device.answer() for _ in range(device.waiting)]
+        left = {wire.sha_of(payload): payload for payload in payloads}
+        while left:  # one at a time, as who was told `retry` does once it waited
+            sha, payload = next(iter(left.items()))
+            if (await device.send(payload))["st"] in ("committed", "duplicate"):
+                del left[sha]
+
+        assert grown < FLAT
+        assert {answer["st"] for answer in early} <= {"retry"}
+        assert await device.coverage() == [(1, 301_000)]
+        assert receiver.memory_info().rss - before < 2 * FLAT
+    assert await asyncio.to_thread(hq.stop) == 0
+
+
+async def test_a_flood_is_turned_away_at_once_and_the_others_are_served(alone):
+    """`retry` with a pause, never held; what was turned away is committed when it is sent again in time."""
+    hq, _ = alone(5)
+    hq.configuration.write_text(hq.configuration.read_text() + "[limits]\ncredit_rows_s = 10\ncredit_bytes_s = 1000\n")
+    hq.start()
+    async with hq.device() as flood, hq.device() as normal:
+        batches = [flood.batch([(k, k)], [row(1.0, start=START + 60 * k)]) for k in range(1, 201)]
+        for payload in batches:
+            await flood.publish("batch", payload)
+        assert (await normal.send(normal.batch([(1, 1)], rows(1))))["st"] == "committed"
+        answers = {answer["sha"]: answer for answer in [await flood.answer() for _ in batches]}
+        turned_away = [payload for payload in batches if answers[wire.sha_of(payload)]["st"] == "retry"]
+        first = answers[wire.sha_of(turned_away[0])]
+
+        assert 0 < len(turned_away) < len(batches)
+        assert first["credit"]["pause_s"] >= 1
+        assert first["id"] == wire.parse_json(turned_away[0])["id"]
+        while (answer := await flood.send(turned_away[0]))["st"] == "retry":  # noqa: ASYNC110 - a pause we are told
+            await asyncio.sleep(answer["credit"]["pause_s"])  # what a device does
+        assert answer["st"] == "committed"
+    assert await asyncio.to_thread(hq.stop) == 0
+
+
+async def test_a_batch_that_can_never_be_stored_does_not_take_its_group_with_it(device):
+    """The group is halved until it stands alone; the others of the same transaction are committed."""
+    poison = device.batch([(3, 3)], [row(metric="i\0n")])
+    payloads = [device.batch([(1, 1)], [row(1.0)]), poison, device.batch([(2, 2)], [row(2.0, start=START + 60)])]
+    for payload in payloads:
+        await device.publish("batch", payload)
+    fates = {(answer := await device.answer())["sha"]: answer["st"] for _ in payloads}
+    assert fates == {
+        wire.sha_of(payloads[0]): "committed",
+        wire.sha_of(poison): "rejected",
+        wire.sha_of(payloads[2]): "committed",
+    }
+    assert [r[7] for r in await device.rows()] == [1, 2]
