@@ -65,7 +65,8 @@ def intervals(
 def _rows(order: list[int], kept: dict[int, Span], raws: Sequence[str], series: Sequence[Series]) -> list[Row]:
     """The rows, interval by interval; made a column at a time, since making them is most of what parsing costs.
 
-    Measured for 12,960: 5.6 ms a row at a time, 3.6 by `Row._make`, 1.6 by what that calls.
+    Parsing 1,440 x 11 cells took 13.3 ms a row at a time, 10.4 with `Row._make`, 8.8 with what that calls; 1.7 of these
+    are the garbage collector's.
     """
     if not order:
         return []
