@@ -38,7 +38,7 @@ def is_flapping(rule: Common, life: Life) -> bool:
 
 def advanced(rule: Common, life: Life, now: float, around: Surroundings) -> tuple[Life, tuple[Told, ...], float]:
     """A life moved on to `now`, what to tell of it, and when to look again (never, where only a fact can change it)."""
-    life = life._replace(fired=tuple(at for at in life.fired if at > now - HOUR))
+    life = life._replace(fired=tuple(at for at in life.fired if at + HOUR > now))
     if not life.active:
         return _resting(rule, life, now, around)
     if not around.applies:

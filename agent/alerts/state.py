@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from agent.alerts.facts import Fact
@@ -85,13 +86,13 @@ class State(NamedTuple):
     rules: str = ""  # the fingerprint of the rules it was last stepped with
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """As JSON, without infinities."""
         return {
             "now": self.now,
             "began": self.began,
             "facts": [list(fact) for fact in self.facts.values()],
             "lives": [[*key, *life] for key, life in self.lives.items()],
-            "dues": [[*key, due] for key, due in self.dues.items()],
+            "dues": [[*key, due if isfinite(due) else None] for key, due in self.dues.items()],
             "blame": [[*key, list(scopes)] for key, scopes in self.blame.items()],
             "seen": dict(self.seen),
             "rules": self.rules,
@@ -107,7 +108,7 @@ def of_document(document: dict[str, Any]) -> State:
         document["began"],
         {fact.key: fact for fact in facts},
         {key: life._replace(fired=tuple(life.fired), memory=tuple(life.memory)) for key, life in lives.items()},
-        {(rule, scope): due for rule, scope, due in document["dues"]},
+        {(rule, scope): inf if due is None else due for rule, scope, due in document["dues"]},
         {(rule, scope): tuple(scopes) for rule, scope, scopes in document["blame"]},
         dict(document["seen"]),
         document["rules"],

@@ -218,6 +218,19 @@ def test_a_restart_in_the_middle_changes_nothing(values, cut):
     assert (*first, *second) == whole
 
 
+@settings(max_examples=40, deadline=None)
+@given(offsets=st.lists(st.floats(0, 9000), min_size=1, max_size=40))
+def test_any_moment_comes_to_an_end(offsets):
+    """Facts at fractions of a second, often more than may be told within an hour: every step ends."""
+    rule = LONG.replace('for = "2m"', 'for = "0s"\nmax_per_hour = 1').replace('cooldown = "5m"', 'cooldown = "0s"')
+    engine = an_engine(rule)
+    facts = [queue(9.0 if i % 2 else 0.0, NOON + at) for i, at in enumerate(offsets)]
+    state, _ = engine.step(engine.begin(NOON), facts, NOON + 20_000.0)
+
+    assert engine.due(state) > state.now
+    assert of_document(json.loads(json.dumps(state.document(), allow_nan=False))) == state
+
+
 def test_a_step_changes_nothing_it_was_given():
     """The state before is the same after: a commit that fails can be tried again."""
     engine = an_engine(LONG)
