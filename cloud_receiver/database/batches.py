@@ -12,6 +12,7 @@ from cloud_receiver.database.rows import Piece, multirange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from agent.contract.happenings import Alert, ManualCount
     from agent.contract.observation import LedgerEntry, Numbered
     from cloud_receiver.database.pool import Connection, Pool
 
@@ -98,6 +99,8 @@ class Batch(NamedTuple):
     payload: bytes
     rows: Sequence[Numbered] = ()
     entries: Sequence[tuple[int, LedgerEntry]] = ()
+    alerts: Sequence[tuple[int, Alert]] = ()
+    manual: Sequence[tuple[int, ManualCount]] = ()
     sensors: Sequence[str] = ()
     newer: bool = False
 
@@ -241,7 +244,11 @@ async def _forked(connection: Connection, batch: Batch, piece: Piece, known: _Kn
 
 
 def _piece(batch: Batch, known: _Known) -> Piece:
-    return Piece(known.store or 0, batch.device, known.epoch or 0, batch.rows, batch.entries)
+    return Piece(
+        *(known.store or 0, batch.device, known.epoch or 0, batch.rows, batch.entries),
+        alerts=batch.alerts,
+        manual=batch.manual,
+    )
 
 
 async def _write(connection: Connection, group: Sequence[Batch], known: Sequence[_Known], *, force: bool) -> None:

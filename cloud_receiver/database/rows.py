@@ -9,6 +9,7 @@ from agent.contract.observation import Quality
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agent.contract.happenings import Alert, ManualCount
     from agent.contract.observation import LedgerEntry, Numbered, Observation
     from cloud_receiver.database.pool import Connection
 
@@ -36,6 +37,25 @@ INSERT INTO gaps AS held (store, sensor, start, reason, "end", state, numbers, d
 VALUES ($1, $2, $3, $4, $5, $6, $7::text::int8multirange, $8, $9, $10)
 ON CONFLICT (store, sensor, start, reason) DO UPDATE SET
     "end" = excluded."end", state = excluded.state, numbers = excluded.numbers,
+    device = excluded.device, epoch = excluded.epoch, number = excluded.number
+WHERE (excluded.epoch, excluded.number) > (held.epoch, held.number)
+"""
+
+KEEP_ALERT = """
+INSERT INTO alerts AS held
+    (store, alert, at, state, rule, scope, severity, value, text, device, epoch, number)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (store, alert, at, state) DO UPDATE SET
+    rule = excluded.rule, scope = excluded.scope, severity = excluded.severity, value = excluded.value,
+    text = excluded.text, device = excluded.device, epoch = excluded.epoch, number = excluded.number
+WHERE (excluded.epoch, excluded.number) > (held.epoch, held.number)
+"""
+KEEP_MANUAL = """
+INSERT INTO manual_counts AS held
+    (store, sensor, place, start, "end", by, entered, "left", device, epoch, number)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (store, sensor, place, start, "end", by) DO UPDATE SET
+    entered = excluded.entered, "left" = excluded."left",
     device = excluded.device, epoch = excluded.epoch, number = excluded.number
 WHERE (excluded.epoch, excluded.number) > (held.epoch, held.number)
 """
@@ -72,6 +92,8 @@ class Piece(NamedTuple):
     rows: Sequence[Numbered] = ()
     entries: Sequence[tuple[int, LedgerEntry]] = ()
     stream: int = 0
+    alerts: Sequence[tuple[int, Alert]] = ()
+    manual: Sequence[tuple[int, ManualCount]] = ()
 
 
 async def keep(connection: Connection, pieces: Sequence[Piece]) -> None:
@@ -90,6 +112,32 @@ async def keep(connection: Connection, pieces: Sequence[Piece]) -> None:
     ]
     if entries:
         await connection.executemany(KEEP_ENTRY, sorted(entries, key=lambda entry: (*entry[:4], *entry[8:])))
+
+    await _keep_people(connection, pieces)
+
+
+async def _keep_people(connection: Connection, pieces: Sequence[Piece]) -> None:
+    """Alerts, for which people wait, and what people counted."""
+    alerts = [
+        (
+            *(piece.store, alert.id, alert.at, alert.state, alert.rule, alert.scope, alert.severity),
+            *(alert.value, alert.text, piece.device, piece.epoch, number),
+        )
+        for piece in pieces
+        for number, alert in piece.alerts
+    ]
+    if alerts:  # in key order, and by version; `value` may be absent and cannot be compared
+        await connection.executemany(KEEP_ALERT, sorted(alerts, key=lambda row: (*row[:4], *row[10:])))
+    manual = sorted(
+        (
+            *(piece.store, count.sensor, count.place, count.start, count.end, count.by, count.entered, count.left),
+            *(piece.device, piece.epoch, number),
+        )
+        for piece in pieces
+        for number, count in piece.manual
+    )
+    if manual:
+        await connection.executemany(KEEP_MANUAL, manual)
 
 
 async def clashes(connection: Connection, piece: Piece, not_before: int) -> int | None:
@@ -113,7 +161,7 @@ async def clashes(connection: Connection, piece: Piece, not_before: int) -> int 
 def _staged(pieces: Iterable[Piece]) -> list[tuple[object, ...]]:
     """The rows as `staged` has them; key order keeps two workers from deadlocks."""
     latest: dict[Key, tuple[int, int, Observation, str]] = {}
-    for store, device, epoch, rows, _, stream in pieces:
+    for store, device, epoch, rows, _, stream, _, _ in pieces:
         for number, row in rows:
             key = (store, row.sensor, row.place, row.metric, row.start, int(row.origin), stream)
             held = latest.get(key)

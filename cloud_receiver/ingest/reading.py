@@ -8,6 +8,7 @@ import zlib
 from typing import NamedTuple
 
 from agent.contract import topics, wire
+from agent.contract.happenings import ALERTS, MANUAL, read_alerts, read_manual
 from agent.contract.wire import WireError
 from cloud_receiver.database.batches import Batch
 
@@ -18,7 +19,7 @@ _ID = re.compile(rb'"id":"([!#-~]{1,200})"')
 _EPOCH = re.compile(rb'"epoch":"([!#-~]{1,200})"')
 
 # What is decoded here; a batch of any other schema is kept raw until an upgrade.
-KNOWN = (wire.OBSERVATIONS, wire.LEDGER)
+KNOWN = (wire.OBSERVATIONS, wire.LEDGER, ALERTS, MANUAL)
 
 
 class Told(NamedTuple):
@@ -56,6 +57,10 @@ def read_batch(topic: str, payload: bytes, received: int) -> Batch:
         return batch._replace(rows=wire.read_observations(envelope), sensors=envelope.dict_.sensor)
     if envelope.schema_ == wire.LEDGER:
         return batch._replace(entries=wire.read_ledger(envelope))
+    if envelope.schema_ == ALERTS:
+        return batch._replace(alerts=read_alerts(envelope))
+    if envelope.schema_ == MANUAL:
+        return batch._replace(manual=read_manual(envelope))
     return batch._replace(newer=True)
 
 

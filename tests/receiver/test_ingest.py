@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 from agent.contract import wire
+from agent.contract.happenings import ALERTS, MANUAL, Alert, ManualCount, alert_columns, manual_columns
 from agent.contract.observation import LedgerEntry, Origin, Quality
 from tests.receiver.hq import START, row, rows
 
@@ -177,7 +178,7 @@ async def test_an_unknown_metric_is_stored(device):
     assert [r[2] for r in await device.rows()] == ["smiles"]
 
 
-@pytest.mark.parametrize("schema", ["observations/2", "alerts/1"])
+@pytest.mark.parametrize("schema", ["observations/2", "smells/1"])
 async def test_a_schema_newer_than_the_receiver_is_kept_raw(hq, device, schema):
     """Answered `committed` with coverage, to be decoded after the upgrade."""
     payload = sealed(device.head([(1, 4)], 4, schema=schema) | {"cols": {"new": ["things"]}})
@@ -207,6 +208,23 @@ async def test_ledger_entries_become_gaps(hq, device):
         ("buffer full", "lost", START + 3600, "{[8,10)}"),
         ("unreachable", "answered", START + 3600, "{}"),
     ]
+    assert await device.coverage() == [(1, 3)]
+
+
+async def test_alerts_and_manual_counts_have_tables_of_their_own(hq, device):
+    """Two kinds of row more in the one sequence; a later version counts."""
+    alert = Alert("a1", "queue", "zone:till", "firing", "warning", START, 7.0, "Seven are waiting.")
+    payload = wire.encode(device.head([(1, 2)], 2, schema=ALERTS), *alert_columns([alert, alert._replace(text="8")]))
+    assert (await device.send(payload))["st"] == "committed"
+    count = ManualCount("door-1", "line:1", START, START + 900, 12, 9)
+    payload = wire.encode(device.head([(3, 3)], 1, schema=MANUAL), *manual_columns([count]))
+    assert (await device.send(payload))["st"] == "committed"
+
+    name = device.branch.device
+    assert await hq.ask("SELECT alert, state, text, number FROM alerts WHERE device = $1", name) == [
+        ("a1", "firing", "8", 2)
+    ]
+    assert await hq.ask('SELECT entered, "left", by FROM manual_counts WHERE device = $1', name) == [(12, 9, "staff")]
     assert await device.coverage() == [(1, 3)]
 
 
