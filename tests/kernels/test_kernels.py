@@ -26,6 +26,7 @@ def test_a_kernel_says_what_its_twin_says(row):
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.kernel.name)
 @pytest.mark.usefixtures("compiled")
+@pytest.mark.timeout(300)
 def test_compiled_and_plain_are_the_same_to_the_last_bit(row):
     """A board without numba publishes the numbers that one with it does."""
     for n in SIZES:

@@ -19,7 +19,8 @@ from agent.kernels.stays import mean_stay, stay_distribution
 from agent.kernels.zones import flow_matrix
 from tests.kernels.worlds import calit2, store
 
-pytestmark = pytest.mark.usefixtures("compiled")
+# Compiling all of them takes 9 s of a core, on a busy machine a minute and more.
+pytestmark = [pytest.mark.usefixtures("compiled"), pytest.mark.timeout(300)]
 
 OPEN = slice(540, 1330)
 NOISE = np.array([0.1, 0.02, 1.0])

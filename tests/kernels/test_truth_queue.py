@@ -11,7 +11,8 @@ from agent.kernels.queues import abandoned_share, erlang_c, lanes_needed, servin
 from agent.kernels.stays import mean_stay
 from tests.kernels.worlds import DATA, queue
 
-pytestmark = pytest.mark.usefixtures("compiled")
+# Compiling all of them takes 9 s of a core, on a busy machine a minute and more.
+pytestmark = [pytest.mark.usefixtures("compiled"), pytest.mark.timeout(300)]
 
 
 def erlang_table():
