@@ -12,7 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent.contract.layout import RegionType, StoreType
-from agent.contract.measurable import why_not
+from agent.contract.measurable import FIGURES, why_not
+from agent.contract.metrics import EDGE_METRICS
 from agent.documents import FOLDER
 from agent.foundation.toml import ConfigurationError
 from agent.layouts import read_library, read_rules, versions
@@ -139,3 +140,10 @@ def test_rules_bind_the_same_for_the_same_store():
     first, second = (read_rules(RULES, layout) for _ in range(2))
 
     assert [watch.key for watch in first.watches] == [watch.key for watch in second.watches]
+
+
+def test_every_figure_of_the_edge_can_be_asked_for():
+    """What the agent works out has its row in the list that explanations and rules are made from."""
+    named = {figure.name for figures in FIGURES.values() for figure in figures}
+
+    assert set(EDGE_METRICS) - named == set()
