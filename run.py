@@ -35,7 +35,7 @@ usage: python3 run.py COMMAND [ARGUMENTS]
             [--once] [--json PATH] [--kill agent,broker,receiver,database] [--no-mosquitto]
   test      the whole test suite [arguments of pytest]
   chaos     kill agent, broker, receiver and database again and again on bad lines; nothing may be lost
-            [--kills N] [--seed S] [--workers N] [--json] [--keep]
+            [--kills N] [--seed S] [--workers N] [--restore] [--json] [--keep]
   offline   a store comes back after a month offline; fresh numbers must not wait for the old
             [--days N] [--json] [--keep]
   fleet     thousands of simulated devices on one receiver, one that floods, hundreds that return at once

@@ -17,6 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from tests.campaigns.restoring import restore_later
 from tests.campaigns.schedule import PARTS, schedule
 from tests.campaigns.violence import Diary, Violence
 from tests.rig.oracle import Reconciliation, reconcile
@@ -37,6 +38,7 @@ WHOLE_WITHIN = 120.0
 DRAINED_WITHIN = 300.0
 STILL_FOR = 8.0  # seconds in which nothing comes any more: what is missing now is missing
 POLLED_AGAIN = 6.0  # real seconds after the last fault in which each camera answers five times
+DUMPED_AFTER, DUMP_AGE = 10.0, 60.0  # real seconds: the dump is an hour old in the store's time
 LOOK = 0.25
 INTERRUPTED = 130  # the shell's status for Ctrl-C
 
@@ -50,6 +52,9 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--keep", action="store_true", help="keep the folder also where nothing was lost")
     parser.add_argument("--workers", type=int, default=1, choices=(1, 2), help="receivers that share the work (1)")
+    parser.add_argument(
+        "--restore", action="store_true", help="put HQ's database back to a dump an hour old, meanwhile"
+    )
     parser.add_argument("--unsafe-delete-on-puback", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -62,6 +67,7 @@ class Chaos:
         self.diary = Diary(store)
         self.violence = Violence(store, weather, self.diary)
         self._health: dict[str, Any] = {}
+        self.restored = 0  # rows that the restored dump had not
 
     async def run(self) -> Reconciliation:
         """Set up, kill, calm down, unplug, drain, compare."""
@@ -69,7 +75,10 @@ class Chaos:
         parts = PARTS + tuple(f"worker {number}" for number in range(2, self._options.workers + 1))
         events = schedule(self._options.seed, self._options.kills, parts)
         say(f"{self._options.kills} kills and {len(events) - self._options.kills} faults in {events[-1].at:.0f} s")
-        await self.violence.carry_out(events)
+        restoring = (
+            restore_later(self.store, self.diary, DUMPED_AFTER, DUMP_AGE) if self._options.restore else _nothing()
+        )
+        _, self.restored = await asyncio.gather(self.violence.carry_out(events), restoring)
         self.violence.calm()
         say(f"calm: {dict(self.violence.kills)}, {dict(self.violence.faults)}")
         await self._whole()
@@ -138,6 +147,10 @@ class Chaos:
         return int(self._health["fresh"]["rows"] + self._health["backlog"]["rows"])
 
 
+async def _nothing() -> int:
+    return 0
+
+
 def say(text: str) -> None:
     """Words for who watches; figures have standard output for themselves."""
     print(text, file=sys.stderr, flush=True)
@@ -149,6 +162,7 @@ def figures(chaos: Chaos, found: Reconciliation, options: argparse.Namespace, se
         "kills": dict(sorted(chaos.violence.kills.items())),
         "faults": dict(sorted(chaos.violence.faults.items())),
         "rows": found.served,
+        "lacking_in_dump": chaos.restored,
         "lost": found.lost,
         "duplicated": found.duplicated,
         "invented": found.invented,

@@ -1,7 +1,7 @@
 """`python -m tests.campaigns.fill PATH DAYS UNTIL`: the buffer of a store that was offline for so many days, as JSON.
 
-The agent's own buffer and append path, one commit a minute, under a clock that is moved on by hand; so the process's
-memory is what the numbers of all those days cost a device.
+The agent's own buffer and append path under a clock that is moved on by hand, ten minutes a commit where an agent has
+one; so the process's memory is what the numbers of all those days cost a device.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from agent.contract.times import DAY, MINUTE
 from agent.runtime.report import resident_mb
 
 SENSORS, LINES = 5, 4
+COMMIT = 10 * MINUTE
 CAP = 2048 * 1024 * 1024
 
 
@@ -57,13 +58,13 @@ async def fill(path: Path, days: int, until: int) -> dict[str, float]:
     began = time.monotonic()
     buffer = await Buffer.open(path, clock, CAP)
     rows, total, first_day = 0, 0.0, 0.0
-    for start in range(since, until, MINUTE):
-        clock.at = start + MINUTE
-        counted = minute(start, random)
+    for start in range(since, until, COMMIT):
+        clock.at = start + COMMIT
+        counted = [row for at in range(start, start + COMMIT, MINUTE) for row in minute(at, random)]
         await buffer.append(counted)
         rows += len(counted)
         total += sum(row.value or 0.0 for row in counted)
-        if start == since + DAY - MINUTE:
+        if clock.at == since + DAY:
             first_day = resident_mb()
     last_day = resident_mb()
     await buffer.close()

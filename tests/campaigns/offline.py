@@ -24,7 +24,7 @@ from tests.rig.store import Store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FILL_WITHIN = 300.0
+FILL_WITHIN = 900.0
 SETTLED_AFTER = 10.0  # seconds after an agent's start until its kernels are compiled and its memory is what it stays
 NARROW_RATE = 8000.0  # bytes a second: 64 kbit/s
 NARROW_FOR, NARROW_FOR_DAYS = 25.0, 8.0  # seconds after a long outage, and after days, which 64 kbit/s soon carry
