@@ -25,10 +25,10 @@ async def restore_later(store: Store, diary: Diary, after: float, age: float) ->
     await _insist(store, "dump", "pg_dump", "--no-owner", "--file", str(dump))
     diary.note("dumped", "database")
     await asyncio.sleep(age)
-    held = await store.hq.count()
+    held = await _rows(store)
     commands = ("--single-transaction", "--set", "ON_ERROR_STOP=1", "--command", EMPTY, "--file", str(dump))
     await _insist(store, "restore", "psql", "--quiet", *commands)
-    lacking = held - await store.hq.count()
+    lacking = held - await _rows(store)
     diary.note("restored", "database", rows_lacking=lacking)
     for unit in (store.receiver, *store.workers):
         unit.kills += 1
@@ -47,3 +47,11 @@ async def _insist(store: Store, name: str, program: str, *arguments: str) -> Non
             await asyncio.sleep(AGAIN)
         else:
             return
+
+
+async def _rows(store: Store) -> int:
+    while True:
+        try:
+            return await store.hq.count()
+        except GONE:
+            await asyncio.sleep(AGAIN)
