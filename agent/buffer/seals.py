@@ -48,7 +48,7 @@ def is_whole_row(row: Sequence[Any]) -> bool:
     """Whether an observation's row is what was written."""
     try:
         return bool(seal_of_row(*row[:9]) == row[9])
-    except (struct.error, TypeError):
+    except (struct.error, TypeError, IndexError):
         return False
 
 
@@ -56,7 +56,7 @@ def is_whole(row: Sequence[Any]) -> bool:
     """Whether another row, its seal last, is what was written."""
     try:
         return bool(seal_of(*row[:-1]) == row[-1])
-    except TypeError:
+    except (TypeError, IndexError):
         return False
 
 
