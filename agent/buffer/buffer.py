@@ -304,11 +304,17 @@ class Buffer:
         """Mark the file where it turns out damaged: this start ends, and the next sets it aside and salvages."""
         try:
             return await work
+        except UnicodeError as error:  # SQLite names a column or table whose name is no text any more
+            self._suspect(error)
+            raise sqlite3.DatabaseError(str(error)) from error
         except sqlite3.DatabaseError as error:
             if is_damage(error):
-                with suppress(OSError):
-                    suspect(self._database.path).write_text(str(error), encoding="utf-8")
+                self._suspect(error)
             raise
+
+    def _suspect(self, error: Exception) -> None:
+        with suppress(OSError):
+            suspect(self._database.path).write_text(str(error), encoding="utf-8")
 
     def _reload(self, connection: sqlite3.Connection) -> None:
         self._numbers.load(connection)
