@@ -182,13 +182,16 @@ async def perform(options: argparse.Namespace) -> dict[str, Any]:
             chaos = Chaos(store, weather, options)
             try:
                 found = await chaos.run()
+            except asyncio.CancelledError:  # Ctrl-C, or the test that waits for us gave up
+                stage.keep = options.keep
+                raise
             except BaseException:
                 say(f"the campaign could not go on; events, logs and databases: {stage.folder}")
                 raise
             finally:
                 chaos.diary.close()
         told = figures(chaos, found, options, time.monotonic() - began)
-        stage.keep = options.keep or not found.ok
+        stage.keep = options.keep or not (found.ok or options.unsafe_delete_on_puback)
         for finding in found.findings:
             say(f"  {finding}")
         if stage.keep:
