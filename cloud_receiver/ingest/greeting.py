@@ -101,7 +101,9 @@ class Greeting:
             log.warning("device_not_registered", device=birth.device, remedy="footfall-receiver device add")
             return None
         log.info("device_greeted", device=birth.device, epoch=birth.epoch, version=birth.version)
-        return Hello(run=birth.run, epoch=birth.epoch, coverage=coverage, credit=self._credit)
+        return Hello(
+            run=birth.run, epoch=birth.epoch, coverage=coverage, credit=self._credit, nonce=birth.nonce or None
+        )
 
     # ---- states and health
 

@@ -235,9 +235,10 @@ def birth(sender, **more) -> bytes:
 
 
 async def test_a_birth_is_answered_with_what_hq_holds(hq, device):
-    """Hello: first nothing, later the ranges; the sensors are noted."""
-    await device.publish("birth", birth(device))
+    """Hello: first nothing, later the ranges; the sensors are noted. It names the very birth that it answers."""
+    await device.publish("birth", birth(device, nonce="7f3a"))
     hello = await device.answer()
+    assert hello["nonce"] == "7f3a"
     assert (hello["st"], hello["run"], hello["epoch"], hello["coverage"]) == ("hello", "r7", "e1", [])
     assert hello["credit"]["rows_s"] == 10_000
 
