@@ -144,6 +144,8 @@ class Report:
 
     def _room(self, tally: Tally, now: float) -> float | None:
         """Seconds until the cap is reached at the rate of the last hour, None while there is no rate yet."""
+        if any(backfill.progress.running for backfill in self._parts.backfills.values()):
+            self._created.clear()  # two weeks read in a minute are no rate at which the store counts
         self._created.append((now, tally.created))
         while self._created[0][0] < now - RATE_OVER:
             self._created.popleft()

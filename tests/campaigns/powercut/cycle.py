@@ -34,6 +34,8 @@ async def live(folder: Path, ticks: int, told: Path) -> None:
         os.write(marks, f"{text}\n".encode())
 
     buffer = await Buffer.open(folder / "buffer.db", Still(), CAP)
+    for batch in await buffer.unanswered():
+        await buffer.settle(answer(batch))
     done = (await buffer.state("poll:door") or {"tick": -1})["tick"]
     for tick in range(done + 1, ticks):
         await buffer.append(rows(tick), state={"poll:door": {"tick": tick}})
