@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent.foundation import systemd
+from agent.kernels import cache
 from agent.kernels.registry import warm_up
 
 if TYPE_CHECKING:
@@ -35,7 +38,20 @@ async def feed_watchdog(collector: Collector, clock: Clock) -> None:
 
 
 async def warm_kernels(report: Report, mode: str) -> None:
-    """Compile the kernels in a thread while everything else already runs; then stay, as every part does."""
-    report.kernels = await asyncio.to_thread(warm_up) if mode == "numba" else "python"
+    """Compile the kernels while everything else already runs; then stay, as every part does."""
+    report.kernels = await _compiled() if mode == "numba" else "python"
     log.info("kernels_ready", mode=report.kernels)
     await asyncio.Event().wait()
+
+
+async def _compiled() -> str:
+    if not cache.is_filled():
+        # A first start, or the first after an upgrade. Where the child fails, the reason shows once more here.
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", cache.__name__, stderr=DEVNULL)
+        try:
+            await child.wait()
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+    return await asyncio.to_thread(warm_up)
