@@ -27,6 +27,7 @@ from agent.drivers.reading.decoded import observations
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.sqlite import is_sound, open_read_only
 from agent.foundation.toml import ConfigurationError, load
+from agent.replays import replay
 from agent.settings import WRONG_CONFIGURATION, Configuration, read_configuration
 from agent.simulator.scenario import Scenario
 from agent.simulator.store import Addresses, serve
@@ -109,6 +110,7 @@ def enrol(
 
 
 app.command("enroll", hidden=True)(enrol)
+app.command()(replay)
 
 
 @app.command()

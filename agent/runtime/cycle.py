@@ -18,9 +18,9 @@ from agent.metrics.expected import learn, usual
 from agent.metrics.windows import GRACE, Windows
 
 if TYPE_CHECKING:
-    from agent.buffer.buffer import Buffer
     from agent.foundation.clock import Clock
     from agent.metrics.expected import Learned, Usual
+    from agent.runtime.meeting import Meeting
 
 CURSOR, STATE, EXPECTED = "cursor:metrics", "metrics", "metrics:expected"
 DAYS_KEPT = 60  # of door totals: with a day fading to 0.9, what is older weighs less than a fifth of a percent
@@ -36,7 +36,7 @@ class Cycle:
     keeps the cursor and what the doors' past days taught.
     """
 
-    def __init__(self, buffer: Buffer, layouts: tuple[Layout, ...], clock: Clock) -> None:
+    def __init__(self, buffer: Meeting, layouts: tuple[Layout, ...], clock: Clock) -> None:
         self._buffer, self._layouts, self._clock = buffer, layouts, clock
         self._cursor = self._kept = 0
         self._doors: list[list[float]] | None = None  # entered, left, completeness of past days
