@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from agent.simulator import cgi
 from agent.simulator.auth import Gate
-from agent.simulator.cgi import Denied
+from agent.simulator.brand import Denied, Question
+from agent.simulator.brands import brand_of
 from agent.simulator.faults import LOGIN_PAGE, LOGIN_PATH, Faults, deliver, is_due
 from agent.simulator.installation import FaultKind
 from agent.simulator.memory import Memory
+from agent.simulator.sender import Sender
 from agent.simulator.truth import Served
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 LAST_WORDS = 0.1  # real seconds that a request under way gets when the camera is closed
+MOST_BYTES = 64 * 1024  # of a question; all are a few hundred
 IDLE = 75  # real seconds that a connection may rest
 
 
@@ -36,7 +38,9 @@ class NetworkCamera:
         self.served = Served()
         rng = Random(f"{shop.scenario.seed}:{camera.id}:faults")  # noqa: S311 - a simulation wants a seed
         self.faults = Faults(self.memory, now, rng)
-        self._gate = Gate(camera)
+        self.brand = brand_of(self.memory)
+        self._gate = Gate(camera, self.brand.realm)
+        self.sender = Sender(self.brand, self.served, now, self._can_send)
         self._now = now
         self._socket = _bound(camera.port)
         self.port: int = self._socket.getsockname()[1]
@@ -95,6 +99,9 @@ class NetworkCamera:
             elif moment in moments:
                 await self.plug()
 
+    def _can_send(self) -> tuple[bool, bool]:
+        return self._server is not None, not self.memory.is_dark
+
     # ---- requests
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -103,7 +110,7 @@ class NetworkCamera:
             self._check(request)
             if request.path == LOGIN_PATH:
                 return web.Response(body=LOGIN_PAGE, content_type="text/html")
-            answer = cgi.answer(self.memory, request.path, request.query)
+            answer = self.brand.answer(await _question(request))
             struck = self.faults.strike(answer.kind, request.raw_path)
             response, whole = await deliver(request, answer, struck)
         except Denied as denied:
@@ -115,9 +122,10 @@ class NetworkCamera:
         return response
 
     def _check(self, request: web.BaseRequest) -> None:
-        if request.method != "GET":
+        if request.method not in self.brand.methods:
             raise Denied(405)
-        if not self._gate.admits(request.method, request.raw_path, request.headers.get("Authorization", "")):
+        said = request.headers.get("Authorization", "")
+        if request.path not in self.brand.open_paths and not self._gate.admits(request.method, request.raw_path, said):
             raise Denied(401)
 
     def _denied(self, status: int, request: web.BaseRequest) -> web.Response:
@@ -126,6 +134,12 @@ class NetworkCamera:
             for challenge in self._gate.challenges(request.headers.get("Authorization", "")):
                 response.headers.add("WWW-Authenticate", challenge)
         return response
+
+
+async def _question(request: web.BaseRequest) -> Question:
+    body = await request.content.read(MOST_BYTES)
+    accept = request.headers.get("Accept", "")
+    return Question(request.method, request.path, request.query, request.query_string, body, accept)
 
 
 def _bound(port: int) -> socket.socket:

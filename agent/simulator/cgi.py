@@ -7,7 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from agent.simulator import formats
-from agent.simulator.formats import Answer, Asked
+from agent.simulator.brand import Answer, Denied
+from agent.simulator.formats import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,14 +25,6 @@ LAST_SECOND = timedelta(seconds=1)
 
 # What a counting account may not see. The live camera answered 401 or 404.
 FORBIDDEN = ("/snapshot.cgi", "/cgi-bin/", "/ipcam/", "/vb.htm")
-
-
-class Denied(Exception):
-    """No answer but an HTTP status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 def answer(memory: Memory, path: str, query: Query) -> Answer:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from agent.simulator.cgi import Denied
+from agent.simulator.brand import Denied
 from agent.simulator.installation import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from random import Random
 
-    from agent.simulator.formats import Answer
+    from agent.simulator.brand import Answer
     from agent.simulator.memory import Memory
 
 INTACT = frozenset({FaultKind.CRLF, FaultKind.BOM, FaultKind.DUPLICATE_ROW, FaultKind.SUM_MISMATCH})

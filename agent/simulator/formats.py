@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.simulator.brand import Answer
 from agent.simulator.installation import Header
 from agent.simulator.truth import Cell
 
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
 
 LINES = (1, 2, 3, 4)
 BOTH = ("In", "Out", "Sum")
-
-
-class Answer(NamedTuple):
-    """One body and what it tells: the cells for the oracle, or the counters."""
-
-    kind: str
-    body: bytes
-    content_type: str = "text/plain"
-    cells: Sequence[Cell] = ()
-    counters: Mapping[str, object] | None = None
 
 
 class Column(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import time
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -24,6 +25,20 @@ Moment = float | AwareDatetime  # seconds of the store's time since the start, o
 Kind = Literal["lines", "regions", "heat", "counters"]
 
 
+# The ways each brand has of telling its counts, the usual one first.
+FAMILIES = {
+    "milesight": ("camera", "vs133", "vs121", "vs125", "vs135"),
+    "axis": ("people-counter", "3d", "object-analytics", "retail-data"),
+    "hikvision": ("search", "push"),
+    "dahua": ("rpc2",),
+    "hanwha": ("sunapi",),
+    "generic": ("csv", "json"),
+    "xovis": ("v5", "v4"),
+    "vivotek": ("csv", "json", "xml"),
+    "onvif": ("mqtt",),
+}
+
+
 class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,6 +51,7 @@ class Auth(StrEnum):
     DIGEST = "digest"
     BASIC_THEN_DIGEST = "basic-then-digest"
     DIGEST_THEN_BASIC = "digest-then-basic"
+    BASIC_THEN_DIGEST_THEN_SHA256 = "basic-then-digest-then-sha256"  # as newer firmwares do: three headers
 
 
 class Fold(StrEnum):
@@ -118,15 +134,34 @@ class Fault(Table):
         return self
 
 
-class Camera(Table):
-    """One Milesight camera of family a.
+class Push(Table):
+    """Where a camera that sends tells its counts: a URL, or a topic for whoever publishes for the simulated store.
 
-    `zone` defaults to the store's. `heat_scale` multiplies its heat values (10 for the models whose readers must
-    divide). `counter_reset` is the local time at which the running counters start again; empty means never.
+    `every` is its period in seconds; `keeps` how many messages it holds while nobody takes them; `twice` the share of
+    messages that it sends again although they arrived, as it does when an answer was lost; `lite` leaves out zeros.
+    """
+
+    url: Annotated[str, Field(pattern=r"^(https?://\S{1,400})?$")] = ""
+    every: Annotated[int, Field(ge=60, le=86400, multiple_of=60)] = 60
+    keeps: Annotated[int, Field(ge=0, le=100_000)] = 1500
+    twice: Share = 0.0
+    lite: bool = False
+
+
+class Camera(Table):
+    """One camera. `driver` is its brand and `family` which of that brand's ways it talks (empty: the usual one).
+
+    `serial` is made from its id where none is given. `zone` defaults to the store's. `heat_scale` multiplies its heat
+    values (10 for the models whose readers must divide). `counter_reset` is the local time at which the running
+    counters start again; empty means never.
     `clock_frozen` is when its clock stood still; it goes on counting into the hour that its clock shows.
     """
 
     id: Name
+    driver: str = "milesight"
+    family: str = ""
+    serial: Annotated[str, Field(max_length=64)] = ""
+    push: Push = Push()
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     username: str = "counter"
     password: str = "example"  # noqa: S105 - of a simulated camera
@@ -154,6 +189,25 @@ class Camera(Table):
             if len({place.number for place in places}) < len(places):
                 raise ValueError(f"camera {self.id}: two lines or two regions have the same number")
         return self
+
+    @model_validator(mode="after")
+    def _family_of_its_brand(self) -> Self:
+        if self.driver not in FAMILIES:
+            raise ValueError(f"camera {self.id}: driver {self.driver!r} is none of {', '.join(FAMILIES)}")
+        if self.family and self.family not in FAMILIES[self.driver]:
+            there_are = ", ".join(FAMILIES[self.driver])
+            raise ValueError(f"camera {self.id}: family {self.family!r} of {self.driver} is none of {there_are}")
+        return self
+
+    @property
+    def model(self) -> str:
+        """Its family, the usual one where none is named."""
+        return self.family or FAMILIES[self.driver][0]
+
+    @property
+    def number(self) -> str:
+        """Its serial number."""
+        return self.serial or hashlib.sha256(self.id.encode()).hexdigest()[:12].upper()
 
     @property
     def sources(self) -> tuple[str, ...]:

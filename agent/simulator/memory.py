@@ -8,18 +8,17 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from agent.contract.times import comes_twice, utc_of
-from agent.simulator.installation import Fold
+from agent.contract.times import utc_of
+from agent.simulator.buckets import Bucket, Run, buckets
 from agent.simulator.movement import SECOND, Movement, missed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from agent.simulator.installation import Camera
     from agent.simulator.shop import Shop
 
 HOUR = timedelta(hours=1)
-MOST_ROWS = 10_000  # more than a year of hours: no question makes a larger answer
 DAYS_KEPT_EXTRA = 8  # beyond the memory
 
 Sight = dict[str, Movement]  # what this camera saw on one day by place
@@ -82,6 +81,11 @@ class Memory:
         now = self._now()
         return int((now if real > self._frozen else min(real, now)) * SECOND)
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether it is without power."""
+        return self._dark_since is not None
+
     def power_cut(self) -> None:
         """Nothing is counted from now on."""
         self._dark_since = self._dark_since or int(self._now() * SECOND)
@@ -98,37 +102,27 @@ class Memory:
 
     # ---- its hours
 
-    def hours(self, since: datetime, until: datetime, days: int) -> Iterator[Hour]:
-        """The hours that touch [since, until], both ends included, as far back as it remembers."""
+    def hours(self, since: datetime, until: datetime, days: int, step: timedelta = HOUR) -> Iterator[Hour]:
+        """The hours (or shorter steps) that touch [since, until], both included, as far back as it remembers."""
         oldest = datetime.combine(self.local().date() - timedelta(days=days), time())
-        naive = max(since, oldest).replace(minute=0, second=0, microsecond=0)
         shown = self.clock()
-        start = utc_of(naive, self.zone)
-        for _ in range(MOST_ROWS):
-            if naive > until:
-                return
-            end = utc_of(naive + HOUR, self.zone)
-            for first, last in self._passes(naive, start, end, shown):
-                yield self._hour(naive, first, last, shown)
-            naive, start = naive + HOUR, end
+        if max(since, oldest) > until:
+            return
+        for bucket in buckets(max(since, oldest), until, step, self.zone, self.camera.fold, shown):
+            yield self._hour(bucket, shown)
 
-    def _passes(self, naive: datetime, start: int, end: int, shown: float) -> Sequence[tuple[int, int]]:
-        """The rows of one local hour: none where the clocks skip it, one or two where it comes twice."""
-        if start == end:
-            return ()
-        if not comes_twice(naive, self.zone) or self.camera.fold is Fold.MERGED:
-            return ((start, end),)
-        again = utc_of(naive, self.zone, fold=1)
-        if shown < again:  # no camera tells of the second pass before it has begun
-            return ((start, again),)
-        if self.camera.fold is Fold.OVERWRITTEN:
-            return ((again, end),)
-        return ((start, again), (again, end))
+    def steps(self, since: float, until: float, seconds: int) -> Iterator[Hour]:
+        """The whole steps of UTC within [since, until), for devices that keep UTC themselves."""
+        shown = self.clock()
+        for start in range(-(-int(since) // seconds) * seconds, int(until) - seconds + 1, seconds):
+            local = datetime.fromtimestamp(start, self.zone).replace(tzinfo=None)
+            yield self._hour(Bucket(local, (Run(local, start, start + seconds),)), shown)
 
-    def _hour(self, naive: datetime, start: int, end: int, shown: float) -> Hour:
-        begun = start <= shown
-        seen = self._seen(self._really(start), self._really(end)) if begun else []
-        return Hour(naive, start, end, begun, end <= shown, seen)
+    def _hour(self, bucket: Bucket, shown: float) -> Hour:
+        local, runs = bucket
+        begun = runs[0].start <= shown
+        seen = [part for run in runs if begun for part in self._seen(self._really(run.start), self._really(run.end))]
+        return Hour(local, runs[0].start, runs[-1].end, begun, runs[-1].end <= shown, seen)
 
     def _seen(self, start: int, end: int) -> Seen:
         """[start, end) in real milliseconds without the stretches in the dark, by local day of the shop."""
@@ -202,6 +196,17 @@ class Memory:
         seen = self._seen(int(since * SECOND), int(self._now() * SECOND))
         both = [self.crossings(seen, line.number) for line in self.camera.line]
         return Counters(sum(entered for entered, _ in both), sum(left for _, left in both), since)
+
+    def totals(self, number: int) -> tuple[int, int]:
+        """In and out of one line since the running counters last began."""
+        since = max(self._counting_since(), self._cleared)
+        return self.crossings(self._seen(int(since * SECOND), int(self._now() * SECOND)), number)
+
+    def present(self, number: int, moment: float) -> int:
+        """How many are in a region at a moment of the camera's clock."""
+        at = self._really(moment)
+        [(sight, _, _)] = self._seen(at, at + 1) or [({}, 0, 0)]
+        return sight[f"region:{number}"].present(at) if f"region:{number}" in sight else 0
 
     def _counting_since(self) -> float:
         """When the counters last began by themselves, in real UTC seconds."""

@@ -35,11 +35,15 @@ class Movement(NamedTuple):
         """How many went out in [since, until)."""
         return bisect_left(self.outs, until) - bisect_left(self.outs, since)
 
+    def present(self, moment: int) -> int:
+        """How many are in view."""
+        return bisect_left(self.starts, moment + 1) - bisect_left(self.ends, moment + 1)
+
     def person_ms(self, since: int, until: int) -> int:
         """How long all persons together were in view in [since, until)."""
-        return self._present(until) - self._present(since)
+        return self._spent(until) - self._spent(since)
 
-    def _present(self, moment: int) -> int:
+    def _spent(self, moment: int) -> int:
         begun = bisect_left(self.starts, moment)
         ended = bisect_left(self.ends, moment)
         return moment * (begun - ended) - self.start_sums[begun] + self.end_sums[ended]

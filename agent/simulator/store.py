@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from agent.simulator.scenario import Scenario
+    from agent.simulator.sender import Publish
 
 
 class Addresses(TypedDict):
@@ -29,11 +30,15 @@ class SimulatedStore(NamedTuple):
     addresses: Addresses
     cameras: dict[str, NetworkCamera]
 
-    async def follow_plans(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Unplug and plug in the cameras at the times of the scenario, until there is nothing left to do."""
+    async def follow_plans(self, sleep: Callable[[float], Awaitable[None]], publish: Publish | None = None) -> None:
+        """Unplug and plug in the cameras at the times of the scenario, and let those send that send.
+
+        It is over when there is nothing left to do. `publish` takes what cameras tell over MQTT.
+        """
         async with asyncio.TaskGroup() as plans:
             for name, camera in self.cameras.items():
                 plans.create_task(camera.follow_plan(sleep), name=f"cable of {name}")
+                plans.create_task(camera.sender.follow(sleep, publish), name=f"messages of {name}")
 
 
 @asynccontextmanager
@@ -62,6 +67,7 @@ async def serve(
     sleep: Callable[[float], Awaitable[None]],
     *,
     ready: Callable[[Addresses], None],
+    publish: Publish | None = None,
 ) -> None:
     """Run a store until cancelled; `ready` is called once everything answers.
 
@@ -72,5 +78,5 @@ async def serve(
     """
     async with open_store(scenario, now) as store:
         ready(store.addresses)
-        await store.follow_plans(sleep)
+        await store.follow_plans(sleep, publish)
         await asyncio.Event().wait()
