@@ -29,7 +29,7 @@ from agent.drivers.reading.brands import brand
 from agent.enrol import identity
 from agent.enrol.renewal import Renewal
 from agent.enrol.trial import try_broker
-from agent.foundation import systemd
+from agent.foundation import bounds, systemd
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.dial import TlsSettings
 from agent.foundation.logs import configure
@@ -79,7 +79,7 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
             log.error("buffer_mended", what=buffer.report)
         if problem:
             log.error("last_good_configuration_runs", why=problem)
-        session = await stack.enter_async_context(_camera_session())
+        session = await stack.enter_async_context(_camera_session(loopback=settings.cameras.loopback))
         pollers = [await _poller(configuration, sensor, session, buffer, clock) for sensor in settings.sensor]
         fills = {one.sensor: await _backfill(configuration, one, buffer, clock) for one in pollers}
         offset = zlib.crc32(settings.device.id.encode()) % 1000 / 1000 * SPREAD
@@ -114,13 +114,15 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
     return trial.restarting
 
 
-def _camera_session() -> aiohttp.ClientSession:
+def _camera_session(*, loopback: bool) -> aiohttp.ClientSession:
     # No cookies, no proxies from the environment, nothing inflated: a camera is a stranger.
     return aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
-        connector=aiohttp.TCPConnector(limit=64, limit_per_host=2, ttl_dns_cache=60),
+        connector=aiohttp.TCPConnector(
+            limit=64, limit_per_host=2, ttl_dns_cache=60, socket_factory=bounds.socket_factory(loopback=loopback)
+        ),
     )
 
 

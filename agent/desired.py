@@ -20,7 +20,7 @@ from agent.contract.times import rfc3339
 from agent.foundation.secrets import names_secret
 from agent.foundation.toml import ConfigurationError
 from agent.last_good import place
-from agent.settings import Configuration, Settings, check_sensors
+from agent.settings import Configuration, Settings, check_sensors, refused_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +207,8 @@ def overlaid(own: Configuration, desired: Desired) -> Configuration:
         raise Unwanted(f"{', '.join(sorted(unknown))}: a document has settings and layout")
     try:
         settings = Settings.model_validate(_merged(own.settings, doc.get("settings", {})))
+        for number, why in refused_addresses(settings).items():
+            raise Unwanted(f"settings.sensor.{number}.address: {why}")
         layout = Layout.model_validate(doc["layout"]) if "layout" in doc else own.layout
         check_sensors(found := Configuration(own.file, settings, layout))
         found.check_files()

@@ -19,6 +19,7 @@ from agent.contract.topics import HQ
 from agent.contract.wire import Name
 from agent.drivers.reading.brands import brands
 from agent.enrol.identity import CURRENT
+from agent.foundation.bounds import refusal
 from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
 from agent.foundation.trust import is_loopback
@@ -163,6 +164,12 @@ class Log(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Cameras(Table):
+    """Where cameras may be. `loopback` lets in those on this very machine, which only simulated ones are."""
+
+    loopback: bool = False
+
+
 class Sensor(Table):
     """One camera. `zone` is its clock's time zone where that is not the store's; `options` are its brand's own."""
 
@@ -190,6 +197,7 @@ class Settings(Sensors):
     mqtt: Mqtt
     buffer: Buffer = Buffer()
     page: Page = Page()
+    cameras: Cameras = Cameras()
     history: History = History()
     kernels: Kernels = Kernels()
     log: Log = Log()
@@ -286,6 +294,33 @@ class Configuration(NamedTuple):
         return Path(given) if given else None
 
 
+def refused_addresses(settings: Settings) -> dict[int, str]:
+    """The sensors, by their place in the list, whose address may be none, and why.
+
+    Names are judged when they are resolved, each time anew.
+    """
+    found = {}
+    for number, sensor in enumerate(settings.sensor):
+        host = sensor.address if sensor.address.endswith("]") else sensor.address.rsplit(":", 1)[0]
+        if why := refusal(host, loopback=settings.cameras.loopback):
+            found[number] = why
+    return found
+
+
+def check_addresses(found: Configuration) -> None:
+    """Whether every camera's address may be one.
+
+    Raises:
+        ConfigurationError: a line for each that may not.
+    """
+    if wrong := refused_addresses(found.settings):
+        at = lines_of(found.file.read_text(encoding="utf-8-sig"))
+        lines = {number: at.get(("sensor", number, "address"), 1) for number in wrong}
+        raise ConfigurationError(
+            "\n".join(f"{found.file}:{lines[number]}: sensor.{number}.address: {why}" for number, why in wrong.items())
+        )
+
+
 def check_sensors(found: Configuration) -> None:
     """Whether the layout says what the lines and regions of every sensor mean.
 
@@ -312,6 +347,7 @@ def read_configuration(file: Path, *, with_files: bool = False) -> Configuration
     """
     settings = load(file, Settings)
     found = Configuration(file, settings, load(file.parent / settings.store.layout, Layout))
+    check_addresses(found)
     check_sensors(found)
     if with_files:
         found.check_line()

@@ -50,7 +50,7 @@ def configuration(folder: Path, kernels: str) -> Path:
     file = folder / "agent.toml"
     file.write_text(
         '[store]\ntenant = "bench"\nid = "s"\n[device]\nid = "d"\n[buffer]\npath = "buffer.db"\n'
-        '[mqtt]\nhost = "127.0.0.1"\nport = 1\n[page]\nport = 0\n'
+        '[mqtt]\nhost = "127.0.0.1"\nport = 1\n[page]\nport = 0\n[cameras]\nloopback = true\n'
         f'[kernels]\nmode = "{kernels}"\n[log]\nlevel = "error"\n'
         + "".join(f'[[sensor]]\nid = "{name}"\ndriver = "milesight"\naddress = "127.0.0.1:1"\n' for name in sensors)
     )

@@ -117,6 +117,8 @@ path = "buffer.db"
 port = 0
 [kernels]
 mode = "python"
+[cameras]
+loopback = true
 [[sensor]]
 id = "door"
 driver = "milesight"

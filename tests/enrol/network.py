@@ -103,7 +103,7 @@ class Store:
         ]
         self.file.write_text(
             f'[store]\ntenant = "acme"\nid = "{store}"\n[device]\nid = "{device}"\n[buffer]\npath = "buffer.db"\n'
-            "[mqtt]\n" + "\n".join(lines) + "\n[page]\nport = 0\n"
+            "[mqtt]\n" + "\n".join(lines) + "\n[page]\nport = 0\n[cameras]\nloopback = true\n"
             '[[sensor]]\nid = "door-1"\ndriver = "milesight"\naddress = "127.0.0.1:9"\n'
         )
         (self.folder / "layout.toml").write_text(

@@ -71,6 +71,21 @@ def test_an_address_is_host_and_port_and_nothing_else(folder, address):
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:80", "169.254.169.254", "[::1]:80", "[fe80::1]", "224.0.0.1"])
+def test_an_address_that_no_camera_has_is_refused_with_its_line(folder, address):
+    """This machine, links and metadata: a mistake or a trick, said before anything is asked."""
+    said = refused(folder, "192.0.2.11", address)
+    assert re.search(r"agent\.toml:\d+: sensor\.0\.address: .*(this machine|link-local|one device)", said)
+
+
+def test_simulated_cameras_on_this_machine_are_allowed_by_a_setting(folder):
+    """[cameras] loopback = true, as the demo writes it."""
+    path = folder / "agent.toml"
+    text = path.read_text().replace("192.0.2.11", "127.0.0.1:80", 1).replace("[cameras]", "[cameras]\nloopback = true")
+    path.write_text(text)
+    assert read_configuration(path).settings.sensor[0].address == "127.0.0.1:80"
+
+
 @pytest.mark.parametrize("address", ["192.0.2.11", "192.0.2.11:8080", "camera-1.example.com:80", "[2001:db8::7]:80"])
 def test_ordinary_addresses_are_accepted(folder, address):
     """Names, addresses of both families, with and without port."""

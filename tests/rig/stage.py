@@ -94,7 +94,7 @@ class Stage:
         parts = [
             f'[store]\ntenant = "{TENANT}"\nid = "{STORE}"\nlayout = "layout.toml"',
             f'[device]\nid = "{DEVICE}"',
-            f'[buffer]\npath = "buffer.db"\n\n[page]\nport = {page}',
+            f'[buffer]\npath = "buffer.db"\n\n[page]\nport = {page}\n\n[cameras]\nloopback = true',
             f"[history]\ndays = {self.plan.days}\npause = 0.02",
             _mqtt(broker, version) + PATIENCE,
         ]

@@ -201,6 +201,8 @@ port = {port}
 path = "buffer.db"
 [page]
 port = 0
+[cameras]
+loopback = true
 [kernels]
 mode = "python"
 [[sensor]]

@@ -127,24 +127,30 @@ class Access:
 
 def translated(error: Exception, deadline: float = DEADLINE) -> SensorError:
     """What went wrong on the way, in words for a technician."""
+    if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
+        return Garbled("the answer is not HTTP", str(error))
+    return Unreachable(_said(error, deadline))
+
+
+def _said(error: Exception, deadline: float) -> str:
     match error:
         case TimeoutError():
-            return Unreachable(f"no complete answer within {deadline:g} seconds")
+            return f"no complete answer within {deadline:g} seconds"
         case aiohttp.ClientConnectorDNSError():
-            return Unreachable("the network knows no address for its name")
-        case aiohttp.ClientResponseError() | HttpProcessingError():
-            return Garbled("the answer is not HTTP", str(error))
+            return "the network knows no address for its name"
+        case aiohttp.ClientConnectorError(os_error=PermissionError(strerror=str(why))):
+            return f"it was not asked: {why}"
         case (
             aiohttp.ClientPayloadError()
             | aiohttp.ServerDisconnectedError()
             | ConnectionResetError()
             | OSError(errno=errno.ECONNRESET | errno.EPIPE)
         ):
-            return Unreachable("the answer broke off")
+            return "the answer broke off"
         case OSError(errno=int(number)):
-            return Unreachable(f"no connection: {os.strerror(number).lower()}")
+            return f"no connection: {os.strerror(number).lower()}"
         case _:
-            return Unreachable(f"no connection: {str(error) or type(error).__name__}")
+            return f"no connection: {str(error) or type(error).__name__}"
 
 
 def _accept(response: aiohttp.ClientResponse) -> None:
