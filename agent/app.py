@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
-from aiohttp.web import UnixSite
+from aiohttp.web import AppRunner, UnixSite
 
 from agent.buffer.buffer import Buffer
 from agent.contract.times import DAY
@@ -38,6 +38,7 @@ from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from agent.foundation.toml import ConfigurationError
 from agent.last_good import choose, keep
 from agent.runtime import backfill, poller
+from agent.runtime.audits import Audits
 from agent.runtime.backfill import Backfill, first_stretches
 from agent.runtime.collector import Collector
 from agent.runtime.cycle import Cycle
@@ -49,10 +50,13 @@ from agent.runtime.supervisor import feed_watchdog, warm_kernels
 from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
 from agent.sync.desk import Desk
 from agent.sync.uplink import Contact, Sender, Sources, Timing, Uplink
+from agent.web.local import local_application
 from agent.web.page import application, serve
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
+
+    from agent.web.local import Wish
 
 log = structlog.get_logger()
 
@@ -91,13 +95,14 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
             settings.store.id, {sensor.id: sensor.name for sensor in layout.sensor}, version("footfall"), problem
         )
         contact = Contact()
-        report = Report(Parts(buffer, pollers, fills, collector, cycle, contact), about, clock)
+        audits = Audits(buffer, (layout,), clock)
+        report = Report(Parts(buffer, pollers, fills, collector, cycle, contact, audits), about, clock)
         orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
         sources = Sources(report.health, lambda: {"store": cycle.values})
         uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
         if not problem:
             keep(own)
-        _tell_ready(ready_file, await _open_page(configuration, report, buffer, stack))
+        _tell_ready(ready_file, await _open_page(configuration, report, buffer, {"count": audits.wish}, stack))
         tasks: dict[str, Coroutine[object, object, object]] = {
             "collector": collector.run(),
             "uplink": uplink.run(),
@@ -170,14 +175,19 @@ async def _backfill(configuration: Configuration, one: Poller, buffer: Buffer, c
     return Backfill(one, buffer, clock, backfill.load(stored), pause=history.pause)
 
 
-async def _open_page(configuration: Configuration, report: Report, buffer: Buffer, stack: AsyncExitStack) -> str:
+async def _open_page(
+    configuration: Configuration, report: Report, buffer: Buffer, wishes: dict[str, Wish], stack: AsyncExitStack
+) -> str:
     """Serve the page on its port and, for the command line, on the local socket; the page's URL."""
     settings, socket = configuration.settings.page, configuration.socket_path
     page = application(report.view, buffer.changed, hosts=settings.names)
     runner, port = await serve(page, settings.host, settings.port)
     stack.push_async_callback(runner.cleanup)
+    local = AppRunner(local_application(page, wishes), access_log=None, shutdown_timeout=2.0)
+    await local.setup()
+    stack.push_async_callback(local.cleanup)
     socket.unlink(missing_ok=True)
-    await UnixSite(runner, str(socket)).start()
+    await UnixSite(local, str(socket)).start()
     socket.chmod(0o600)
     stack.callback(socket.unlink, missing_ok=True)
     url = f"http://{settings.host}:{port}"

@@ -22,6 +22,7 @@ from rich.table import Table
 from agent.buffer.outbox import LETTERS, DeadLetter
 from agent.contract.times import parse_rfc3339
 from agent.contract.topics import Branch
+from agent.counts import count
 from agent.drivers.base import Garbled, Kind
 from agent.drivers.reading.decoded import observations
 from agent.foundation.clock import Clock, parse_clock
@@ -107,6 +108,7 @@ def enrol(
 
 app.command("enroll", hidden=True)(enrol)
 app.command()(replay)
+app.command()(count)
 
 
 @app.command()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.contract.messages import Health, LaneHealth, SensorHealth
 from agent.contract.times import rfc3339
 from agent.foundation.machine import clock_sync, free_bytes, temperature
-from agent.web.view import SensorView, StoreView, UplinkView
+from agent.web.view import LineCheck, SensorView, StoreView, UplinkView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.buffer.buffer import Buffer, Tally
     from agent.foundation.clock import Clock
+    from agent.runtime.audits import Audits
     from agent.runtime.backfill import Backfill
     from agent.runtime.collector import Collector
     from agent.runtime.cycle import Cycle
@@ -36,6 +37,7 @@ class Parts(NamedTuple):
     collector: Collector
     cycle: Cycle
     contact: Contact
+    audits: Audits | None = None
 
 
 class About(NamedTuple):
@@ -83,6 +85,7 @@ class Report:
             backfill_done=sum(backfill.progress.done for backfill in parts.backfills.values()),
             backfill_total=sum(backfill.progress.total for backfill in parts.backfills.values()),
             health=self._health(tally, now),
+            checks=tuple(LineCheck(*one) for one in await parts.audits.accuracies()) if parts.audits else (),
         )
 
     async def health(self) -> Health:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent.web.chain import chain
 from agent.web.guard import Guard, GuardedSite
 from agent.web.live import Live
-from agent.web.phrases import ago, anonymous, at, counted, number, stretch
+from agent.web.phrases import ago, anonymous, at, checked, counted, number, stretch
 from agent.web.sparkline import sparkline
 from agent.web.standing import COUNTING, Standing, crossings, standing, waiting_rows, zone_of
 from agent.web.words import cards, verdict
@@ -64,7 +64,14 @@ def environment(assets: dict[str, Asset]) -> Environment:
     )
     made.filters.update(number=number, stretch=stretch, anonymous=anonymous)
     made.globals.update(
-        ago=ago, at=at, counted=counted, crossings=crossings, sparkline=sparkline, standing=standing, COUNTING=COUNTING
+        ago=ago,
+        at=at,
+        checked=checked,
+        counted=counted,
+        crossings=crossings,
+        sparkline=sparkline,
+        standing=standing,
+        COUNTING=COUNTING,
     )
     made.globals["assets"] = {plain: asset.name for plain, asset in assets.items()}
     return made
@@ -97,8 +104,9 @@ class Page:
         for sensor in health["sensors"]:
             sensor["problem"] = anonymous(sensor["problem"]) if sensor["problem"] else None
         running = view.backfill_done < view.backfill_total
+        checks = [one._asdict() for one in view.checks]
         history = {"done": view.backfill_done, "total": view.backfill_total, "running": running}
-        return web.json_response(health | {"history": history, "occupancy": view.occupancy})
+        return web.json_response(health | {"history": history, "occupancy": view.occupancy, "accuracy": checks})
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Whether the agent answers at all; that cameras are silent is not its fault."""

@@ -30,6 +30,20 @@ class SensorView(NamedTuple):
     trouble: str = ""
 
 
+class LineCheck(NamedTuple):
+    """What counts by hand say of a line one way (`in` or `out`): the share it counts, with its 95 % interval."""
+
+    sensor: str
+    place: str
+    way: str
+    by_hand: int
+    by_device: int
+    share: float
+    lower: float
+    upper: float
+    seconds: int
+
+
 class UplinkView(NamedTuple):
     """The line to HQ."""
 
@@ -66,3 +80,4 @@ class StoreView(NamedTuple):
     backfill_done: int
     backfill_total: int
     health: Health
+    checks: tuple[LineCheck, ...] = ()

@@ -33,6 +33,7 @@ FLOOR = {
     "agent.__main__": 5,
     "agent.app": 5,
     "agent.cli": 5,
+    "agent.counts": 5,
     "agent.desired": 5,
     "agent.documents": 5,
     "agent.last_good": 5,
@@ -84,6 +85,7 @@ MAY = {
 
 COMMANDS = (
     "agent.cli",
+    "agent.counts",
     "agent.replayed",
     "agent.replays",
     "agent.spoken",
