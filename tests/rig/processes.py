@@ -200,6 +200,13 @@ class Unit:
         await self._up()
         return time.monotonic() - began
 
+    async def abandon(self) -> None:
+        """SIGKILL, and nobody starts it again; what it had started stays."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self.process.kill()
+
     async def stop(self) -> None:
         """Stop it for good."""
         if self._keeper is not None:

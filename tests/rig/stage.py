@@ -28,7 +28,7 @@ PURPOSES = {"door": "entrance", "corridor": "transition", "window": "transition"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be played: the seed, the days of past, how the store's time passes, and with what broker."""
+    """What is to be played: the seed, the days of past, how the store's time passes, with what broker and kernels."""
 
     seed: int | None = None
     days: int = 14
@@ -37,6 +37,7 @@ class Plan:
         "2026-11-19T16:24:00"  # local, a Thursday; a fixed day, so that a seed gives the same numbers for ever
     )
     mosquitto: bool = True
+    kernels: str = "numba"
 
 
 class Stage:
@@ -96,6 +97,7 @@ class Stage:
             f'[device]\nid = "{DEVICE}"',
             f'[buffer]\npath = "buffer.db"\n\n[page]\nport = {page}\n\n[cameras]\nloopback = true',
             f"[history]\ndays = {self.plan.days}\npause = 0.02",
+            f'[kernels]\nmode = "{self.plan.kernels}"',
             _mqtt(broker, version) + PATIENCE,
         ]
         for camera in self.cameras:

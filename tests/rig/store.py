@@ -114,10 +114,14 @@ class Store:
 
     async def start_agent(self) -> None:
         """The agent, whose page keeps its port when it is killed."""
-        self.stage.write_agent(self._addresses, self.cable.port, self.broker.version, free_port())
+        self.write_agent(free_port())
         self.first_poll = self.clock.now()
         facts = await self.agent.start()
         self.page, self.ready_s = facts["page"], facts["ready_s"]
+
+    def write_agent(self, page: int) -> Path:
+        """The agent's configuration, with its page on this port."""
+        return self.stage.write_agent(self._addresses, self.cable.port, self.broker.version, page)
 
     # ---- questions
 

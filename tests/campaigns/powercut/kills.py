@@ -1,4 +1,4 @@
-"""SIGKILL at every write and sync: of one life of the buffer, and of a migration from the first schema."""
+"""SIGKILL before each write and sync of one life of the buffer, and of a migration from the first schema."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from contextlib import closing
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.buffer.opening import MIGRATIONS
+from agent.buffer.seals import teach
 from agent.foundation.sqlite import is_sound, migrate
 from tests.buffer.samples import T0
 from tests.campaigns.powercut.cycle import SERIES
+from tests.campaigns.powercut.killer import KILLED
 from tests.campaigns.powercut.states import CYCLE, Promises, problems_of
+from tests.rig.processes import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-CALLS = "pwrite64,fdatasync,fsync,ftruncate,unlink,rename"
+KILLER = "tests.campaigns.powercut.killer"
 OLD_ROWS = 300
 OPEN = """
 import asyncio, sys
@@ -32,29 +37,53 @@ asyncio.run(open_it())
 """
 
 
-def killed_at(call: int, *command: str) -> bool:
-    """Run a command and kill it at its so-manieth write or sync; False where it had ended before."""
-    inject = f"inject={CALLS}:signal=SIGKILL:when={call}"
-    strace = ["strace", "-f", "-o", "/dev/null", "-e", f"trace={CALLS}", "-e", inject]
-    done = subprocess.run([*strace, sys.executable, *command], capture_output=True, timeout=60, check=False)
-    return done.returncode != 0
+def killed_at(call: int, told: Path, *command: str) -> str:
+    """Run a command and kill it before its so-manieth write, sync, rename or unlink: which; "" where it had ended."""
+    doomed = [sys.executable, "-m", KILLER, str(call), str(told), sys.executable, *command]
+    status = subprocess.run(doomed, capture_output=True, timeout=60, cwd=CHECKOUT, check=False)
+    if status.returncode not in (0, KILLED):
+        raise RuntimeError(status.stderr.decode())
+    return told.read_text().splitlines()[-1].partition(" ")[2] if status.returncode else ""
 
 
-def lives(every: int = 1, ticks: int = 12) -> dict[str, object]:
-    """A life killed at every so-manieth call, looked at, and lived on to its end."""
-    points, bad = 0, []
+class Doomed(NamedTuple):
+    """What is killed: its command, the folder it begins with, and what is wrong with the folder it leaves."""
+
+    command: Callable[[Path], list[str]]
+    prepare: Callable[[Path], None]
+    killed: Callable[[Path], list[str]]
+    ended: Callable[[Path], list[str]]
+
+
+def _sweep(doomed: Doomed, every: int, first: int, most: int) -> dict[str, object]:
+    """Killed at every so-manieth call, looked at, run again to its end and looked at once more."""
+    calls: Counter[str] = Counter()
+    bad: list[str] = []
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
-        folder = Path(name, "life")
-        for call in _steps(every):
-            shutil.rmtree(folder, ignore_errors=True)
+        folder, seen = Path(name, "life"), Path(name, "seen")
+        for number in range(first, first + every * most, every):
             folder.mkdir()
-            if not killed_at(call, str(CYCLE), str(folder), str(ticks)):
+            doomed.prepare(folder)
+            if not (call := killed_at(number, Path(name, "calls"), *doomed.command(folder))):
                 break
-            points += 1
-            bad += [f"call {call}: {problem}" for problem in _looked(folder)]
-            subprocess.run([sys.executable, str(CYCLE), str(folder), str(ticks)], check=True, timeout=60)
-            bad += [f"after call {call}: {problem}" for problem in _looked(folder)]
-    return {"kills": points, "bad": len(bad), "problems": bad[:10]}
+            calls[call] += 1
+            shutil.copytree(folder, seen)  # who looks mends the file, and the next life is to find it as it was
+            bad += [f"call {number}, {call}: {problem}" for problem in doomed.killed(seen)]
+            subprocess.run([sys.executable, *doomed.command(folder)], check=True, timeout=60, cwd=CHECKOUT)
+            bad += [f"after call {number}, {call}: {problem}" for problem in doomed.ended(folder)]
+            shutil.rmtree(folder)
+            shutil.rmtree(seen)
+    told = {"kills": calls.total(), "calls": dict(calls.most_common()), "next": number + every if call else None}
+    return {**told, "bad": len(bad), "problems": bad[:10]}
+
+
+def lives(every: int = 1, first: int = 1, most: int = 10**6, *, ticks: int = 12) -> dict[str, object]:
+    """A life of the buffer: append, freeze, send, take the answer, delete."""
+
+    def command(folder: Path) -> list[str]:
+        return [str(CYCLE), str(folder), str(ticks)]
+
+    return _sweep(Doomed(command, lambda _: None, _looked, _looked), every, first, most)
 
 
 def _looked(folder: Path) -> list[str]:
@@ -63,18 +92,20 @@ def _looked(folder: Path) -> list[str]:
     return problems_of(folder, promises)
 
 
-def _steps(every: int) -> Iterator[int]:
-    call = 1
-    while True:
-        yield call
-        call += every
+def migrations(every: int = 1, first: int = 1, most: int = 10**6) -> dict[str, object]:
+    """A migration of the buffer from the first schema: one schema or another, never between, and with all rows."""
+
+    def command(folder: Path) -> list[str]:
+        return ["-c", OPEN, str(folder / "buffer.db")]
+
+    return _sweep(Doomed(command, write_old, _between, _migrated), every, first, most)
 
 
-def write_old(path: Path) -> None:
+def write_old(folder: Path) -> None:
     """A buffer of the first schema, with rows, books and a batch under way."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copy(MIGRATIONS / "0001_start.sql", name)
-        with closing(sqlite3.connect(path, isolation_level=None)) as link:
+        with closing(sqlite3.connect(folder / "buffer.db", isolation_level=None)) as link:
             link.execute("PRAGMA journal_mode = WAL")
             migrate(link, Path(name))
             link.execute("BEGIN")
@@ -91,33 +122,33 @@ def write_old(path: Path) -> None:
             link.execute("COMMIT")
 
 
-def migrations(every: int = 1) -> dict[str, object]:
-    """A migration killed at every so-manieth call: the old schema or the new one, then the new one with all rows."""
-    points, bad = 0, []
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
-        folder = Path(name, "life")
-        for call in _steps(every):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            write_old(folder / "buffer.db")
-            if not killed_at(call, "-c", OPEN, str(folder / "buffer.db")):
-                break
-            points += 1
-            bad += [f"call {call}: {problem}" for problem in _between(folder / "buffer.db")]
-            subprocess.run([sys.executable, "-c", OPEN, str(folder / "buffer.db")], check=True, timeout=60)
-            promises = Promises()
-            promises.take(f"stored 24 {OLD_ROWS}")
-            bad += [f"after call {call}: {problem}" for problem in problems_of(folder, promises)]
-    return {"kills": points, "bad": len(bad), "problems": bad[:10]}
-
-
-def _between(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as link:
+def _between(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(folder / "buffer.db")) as link:
         if not is_sound(link):
             return ["not sound"]
         version = link.execute("PRAGMA user_version").fetchone()[0]
-        old = link.execute("SELECT count(*) FROM sqlite_master WHERE name = 'current'").fetchone()[0]
-        new = link.execute("SELECT count(*) FROM sqlite_master WHERE name = 'kept'").fetchone()[0]
         rows = link.execute("SELECT count(*) FROM observation").fetchone()[0]
-    wrong = [] if (version, old, new) in ((1, 1, 0), (2, 0, 1)) else [f"schema {version} with {old} old, {new} new"]
-    return wrong + ([] if rows == OLD_ROWS else [f"{rows} of {OLD_ROWS} rows"])
+        found = [] if schema_of(link) == _schema(version) else [f"not quite schema {version}"]
+    return found + ([] if rows == OLD_ROWS else [f"{rows} of {OLD_ROWS} rows"])
+
+
+def _migrated(folder: Path) -> list[str]:
+    promises = Promises()
+    promises.take(f"stored 24 {OLD_ROWS}")
+    return problems_of(folder, promises)
+
+
+def schema_of(link: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Every table, index and trigger by its SQL."""
+    return set(link.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+@cache
+def _schema(version: int) -> set[tuple[str, str]]:
+    """What an empty buffer of this version has."""
+    with tempfile.TemporaryDirectory() as name, closing(sqlite3.connect(":memory:", isolation_level=None)) as link:
+        for file in sorted(MIGRATIONS.glob("[0-9]*.sql"))[:version]:
+            shutil.copy(file, name)
+        teach(link)
+        migrate(link, Path(name))
+        return schema_of(link)
