@@ -48,7 +48,7 @@ async def open_database(path: Path, now: float, migrations: Path = MIGRATIONS) -
         if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
             raise
         return await _begin_anew(path, now, migrations, str(error))
-    return Opened(database, await _take_over(side, database, migrations) if side.exists() else "")
+    return Opened(database, await _take_over(side, database, migrations, now) if side.exists() else "")
 
 
 def suspect(path: Path) -> Path:
@@ -62,13 +62,15 @@ async def _begin_anew(path: Path, now: float, migrations: Path, why: str) -> Ope
     _files(fresh, Path.unlink)
     database = await _open_sound(fresh, migrations)
     try:
-        saved = await database.write(lambda connection: salvage(path, connection, int(now) // 60))
+        saved = await database.write(lambda connection: salvage(path, connection, int(now) // 60, now))
     finally:
         await database.close()
     aside = _set_aside(path)
     suspect(path).unlink(missing_ok=True)
     _finish(path)
-    told = f"the buffer was damaged ({why}): {aside.name} is kept, {saved} rows were saved"
+    told = f"the buffer was damaged ({why}): {aside.name} is kept, {saved.rows} rows were saved"
+    if saved.lost:
+        told += f", {saved.lost} could not be read and are told to headquarters as lost"
     return Opened(await _open_sound(path, migrations), told)
 
 
@@ -84,9 +86,9 @@ def _fresh(path: Path) -> Path:
     return path.with_name(f"{path.stem}.fresh{path.suffix}")
 
 
-async def _take_over(side: Path, database: Database, migrations: Path) -> str:
+async def _take_over(side: Path, database: Database, migrations: Path, now: float) -> str:
     try:
-        saved = await database.write(lambda connection: merge(side, connection, migrations))
+        saved = await database.write(lambda connection: merge(side, connection, migrations, now))
     except DAMAGE as error:
         if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
             raise

@@ -103,8 +103,8 @@ async def test_altered_books_are_not_believed(tmp_path, statement):
     assert await buffer.state("poll:door") is None
     assert buffer.boot == 2 or "identity" in statement
     sent = sent_values([envelope async for envelope in drained(buffer)])
-    expected = {"series": [], "acked": [5.0, 5.0, 5.0, 4.0]}
-    assert sent == next((values for word, values in expected.items() if word in statement), [4.0])
+    # Which were acknowledged is not known any more; the one row that waits has a second copy in the outbox.
+    assert sorted(sent) == ([4.0, 5.0, 5.0, 5.0] if "acked" in statement else [4.0])
     await buffer.close()
 
 

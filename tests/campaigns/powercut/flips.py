@@ -117,14 +117,15 @@ def _judged(
     tally: Tally,
 ) -> Flipped:
     sent = {record for envelope in envelopes for record in _records(envelope)}
-    told = {record for record in sent if isinstance(record, LedgerEntry) and record.reason == DAMAGED}
+    told = {record for record in sent if isinstance(record, LedgerEntry) and record.reason.startswith(DAMAGED)}
     lost, salvaged = sample.unsent - sent, "damaged" in buffer.report
     problems = [f"altered and sent: {record}" for record in sent - told - sample.all]
     problems += [f"altered and shown: {record}" for record in shown - sample.all]
     if left := len(buffer._numbers.unanswered()):
         problems.append(f"{left} numbers are neither sent nor void")
-    if lost and not salvaged and tally.damaged < len(lost):
-        problems.append(f"{len(lost)} rows lost, {tally.damaged} told: {list(lost)[:2]}")
+    named = sum(last - first + 1 for entry in told for first, last in entry.numbers)
+    if named < len(lost) and all(entry.numbers for entry in told):  # without numbers: that nothing could be read
+        problems.append(f"{len(lost)} rows lost, {named} named, {tally.damaged} counted: {list(lost)[:2]}")
     return Flipped(where, bit, salvaged, len(lost), problems)
 
 
