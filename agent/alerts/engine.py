@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.alerts.facts import Fact, Inputs, Verdict
+from agent.alerts.facts import OF_IT, Fact, Inputs, Verdict
 from agent.alerts.incidents import incident_of
 from agent.alerts.life import NEVER, Surroundings, Told, acknowledged, advanced, is_flapping
 from agent.alerts.state import NEW, Life, State, Transition
@@ -82,6 +82,11 @@ class Engine:
     def due(self, state: State) -> float:
         """When to step next even if no fact comes; infinity where only a fact can change something."""
         return min(min(state.dues.values(), default=NEVER), self.edge(state.now))
+
+    @property
+    def wanted(self) -> frozenset[Key]:
+        """The (scope, name) of every fact that some rule reads."""
+        return frozenset(self._readers)
 
     # ---- what a run asks
 
@@ -185,7 +190,7 @@ class _Run:
                 continue
             self.state.facts[fact.key] = fact
             sensor, slash, _ = fact.scope.partition("/")
-            if slash:
+            if slash and fact.metric not in OF_IT:
                 self.state.seen[sensor] = max(self.state.seen.get(sensor, 0.0), fact.at)
             changed |= dict.fromkeys(self.engine.readers(fact.key))
         self._look(list(changed), set(changed))

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 AGENT = "agent"  # the scope of the agent's own health
 STORE = "store"
+# Figures of a sensor that the agent says of it: they do not show that it answers.
+OF_IT = frozenset({"silent_seconds", "clock_off_seconds", "completeness_ratio"})
 
 
 class Fact(NamedTuple):

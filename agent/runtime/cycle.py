@@ -1,16 +1,20 @@
-"""The live cycle: rows after its cursor in, what is happening now out. It recomputes, it never adds."""
+"""The live cycle: rows after its cursor in, what is happening now out. It recomputes, it never adds.
+
+Rows are taken moment by moment, as they were told: whoever looks on sees the store as it was at each, also where a
+restart left several to be taken in at once.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from agent.contract.layout import Layout, valid_at
 from agent.contract.observation import Origin
-from agent.contract.times import MINUTE, store_day
+from agent.contract.times import DAY, MINUTE, store_day
 from agent.kernels.occupancy import door_ratios
 from agent.metrics.catalog import QUARTER, Estimate
 from agent.metrics.day import Day
@@ -18,6 +22,9 @@ from agent.metrics.expected import learn, usual
 from agent.metrics.windows import GRACE, Windows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from agent.contract.observation import Numbered, Observation
     from agent.foundation.clock import Clock
     from agent.metrics.expected import Learned, Usual
     from agent.runtime.meeting import Meeting
@@ -29,6 +36,35 @@ KEEP_EVERY = 5000  # rows after which the cursor is written although no window e
 FORGET, PRIOR = 0.9, 250.0  # see door_ratios
 
 
+class Seen(NamedTuple):
+    """The store at one moment: the rows told last, the number of the last of them, and what all of today means."""
+
+    moment: float
+    number: int
+    rows: Sequence[Observation]
+    day: Day
+    now: Mapping[tuple[str, str], Estimate]
+    usual: Mapping[str, Usual]
+
+
+class Onlooker(Protocol):
+    """Who is shown every moment in order. It has seen rows up to `number` (None: nothing yet) and up to `moment`."""
+
+    @property
+    def number(self) -> int | None:
+        """The number of the last row it was shown."""
+
+    @property
+    def moment(self) -> float:
+        """Up to when it knows the store."""
+
+    def saw(self, seen: Seen) -> None:
+        """Rows were taken in."""
+
+    def day_ended(self, day: Day) -> None:
+        """A store day is over, and its rows are whole as far as they ever came in time."""
+
+
 class Cycle:
     """Today's minutes, kept up to date from the buffer, and the metrics worked out from them.
 
@@ -36,9 +72,13 @@ class Cycle:
     keeps the cursor and what the doors' past days taught.
     """
 
-    def __init__(self, buffer: Meeting, layouts: tuple[Layout, ...], clock: Clock) -> None:
-        self._buffer, self._layouts, self._clock = buffer, layouts, clock
+    def __init__(
+        self, buffer: Meeting, layouts: tuple[Layout, ...], clock: Clock, onlooker: Onlooker | None = None
+    ) -> None:
+        self._buffer, self._layouts, self._clock, self._onlooker = buffer, layouts, clock, onlooker
         self._cursor = self._kept = 0
+        self._moment = 0.0  # of the newest rows taken in
+        self._closed = 0  # the end of the last day that taught
         self._doors: list[list[float]] | None = None  # entered, left, completeness of past days
         self._today: Day | None = None
         self._windows: Windows | None = None
@@ -73,16 +113,37 @@ class Cycle:
     async def catch_up(self) -> None:
         """Take in what was appended since the last time, work out again what it touched, and append what ended."""
         now = self._clock.now()
-        today = store_day(now, self.layout.zone_info, self.layout.reset_hour)
-        if self._today is None or today != self.day:
-            await self._begin(*today)
+        if self._today is None:
+            await self._begin(*self._day_of(await self._first(now)))
+        if self._day_of(now) != self.day:
+            await self._begin(*self._day_of(now))
         day, windows = self._today, self._windows
         if day is None or windows is None:
             return
-        await self._read(day)
-        changed = day.refresh(now)
-        self.now = windows.live(now) | self._baseline(day, now)
+        changed = await self._read(day, windows)
+        if not self.now or day.now_index(self._moment) != day.now_index(now):
+            changed = _earlier(changed, day.refresh(now))
+            self._look(day, windows, now)
         await self._append(windows, now, changed)
+
+    def _day_of(self, moment: float) -> tuple[int, int]:
+        return store_day(moment, self.layout.zone_info, self.layout.reset_hour)
+
+    async def _first(self, now: float) -> float:
+        """Where to begin: now, or yesterday where whoever looks on has not seen the end of it."""
+        stored: dict[str, Any] = await self._buffer.state(STATE) or {"doors": []}
+        self._doors, self._closed = stored["doors"], stored.get("closed", 0)
+        self._learned = await self._buffer.state(EXPECTED) or {}
+        self._cursor = self._buffer.highest
+        if self._onlooker is None or self._onlooker.number is None:
+            return now
+        self._cursor = min(self._cursor, self._onlooker.number)
+        self._moment = self._onlooker.moment
+        missed = max(self._moment, float(self._closed))
+        return missed if now - DAY < missed < now else now
+
+    def _look(self, day: Day, windows: Windows, moment: float) -> None:
+        self.now = windows.live(moment) | self._baseline(day, moment)
 
     def _baseline(self, day: Day, now: float) -> dict[tuple[str, str], Estimate]:
         """What the time over which `footfall` is told usually brings, and how that spreads; nothing without history."""
@@ -95,33 +156,53 @@ class Cycle:
             ("footfall_dispersion", "store"): Estimate(known.dispersion, 1.0),
         }
 
-    async def _read(self, day: Day) -> None:
+    async def _read(self, day: Day, windows: Windows) -> int | None:
+        """Take in the rows of this day after the cursor; the first minute that changed, or None."""
+        changed = None
         while rows := await self._buffer.rows_after(self._cursor, AT_ONCE):
-            self._cursor = rows[-1].number
-            day.take(row.observation for row in rows if row.observation.origin is not Origin.EDGE)
-            if len(rows) < AT_ONCE:
+            now = self._clock.now()
+            mine = rows[: next((i for i, row in enumerate(rows) if _is_of_later(row, day, now)), len(rows))]
+            for moment, number, part in _moments(mine, max(self._moment, float(day.start)), min(now, day.end)):
+                self._cursor = number
+                if not part:
+                    continue
+                day.take(part)
+                changed = _earlier(changed, day.refresh(moment))
+                self._look(day, windows, moment)
+                self._moment = moment
+                if self._onlooker:
+                    self._onlooker.saw(Seen(moment, number, part, day, self.now, self.usual))
+            if len(mine) < AT_ONCE:
                 break
+        return changed
 
     async def _begin(self, start: int, end: int) -> None:
         """Close the day that ran, learn from it, and begin the next with what the buffer already has of it."""
-        if self._doors is None:
-            stored: dict[str, Any] = await self._buffer.state(STATE) or {"doors": []}
-            self._doors = stored["doors"]
-            self._learned = await self._buffer.state(EXPECTED) or {}
         if self._today is not None and self._windows is not None:
-            await self._read(self._today)  # the tick that ended the day
-            changed = self._today.refresh(self._today.end)
-            self._doors = [*self._doors, _balance(self._today)][-DAYS_KEPT:]
-            self._learned = learn(self._learned, self._today)
-            self._lessons = {STATE: {"doors": self._doors}, EXPECTED: self._learned}
-            await self._append(self._windows, self._today.end + GRACE, changed)
+            await self._close(self._today, self._windows)
         came, went, told = np.array(self._doors, dtype=np.float64).reshape(-1, 3).T.copy()
         ratio = float(door_ratios(came, went, told, FORGET, PRIOR)[-1])
         self._today = Day(self.layout, start, end, ratio)
-        self.usual = usual(self._learned, start)
+        self.usual, self.now = usual(self._learned, start), {}
         self._windows = Windows(self._today)
-        self._cursor = self._buffer.highest
-        self._today.take(await self._buffer.rows_since(start))
+        # What comes after the cursor is taken in by its moments.
+        later = {_key(row.observation) for row in await self._rows_after_cursor()}
+        self._today.take(row for row in await self._buffer.rows_since(start) if _key(row) not in later)
+
+    async def _rows_after_cursor(self) -> list[Numbered]:
+        found: list[Numbered] = []
+        while rows := await self._buffer.rows_after(found[-1].number if found else self._cursor, AT_ONCE):
+            found += rows
+        return found
+
+    async def _close(self, day: Day, windows: Windows) -> None:
+        changed = _earlier(await self._read(day, windows), day.refresh(day.end))  # with the tick that ended the day
+        if self._onlooker:
+            self._onlooker.day_ended(day)
+        self._doors = [*(self._doors or []), _balance(day)][-DAYS_KEPT:]
+        self._learned, self._closed = learn(self._learned, day), day.end
+        self._lessons = {STATE: {"doors": self._doors, "closed": day.end}, EXPECTED: self._learned}
+        await self._append(windows, day.end + GRACE, changed)
 
     async def _append(self, windows: Windows, now: float, changed: int | None) -> None:
         """Publish windows that ended; without any the cursor is kept now and then, so that the buffer can be pruned."""
@@ -142,6 +223,38 @@ class Cycle:
     def hours(self, sensor: str) -> tuple[float | None, ...]:
         """How many crossed a sensor's lines or entered its regions by hours of today, None where it told nothing."""
         return self._today.hours(sensor, self._clock.now()) if self._today else ()
+
+
+def _moments(
+    rows: Iterable[Numbered], earliest: float, latest: float
+) -> Iterator[tuple[float, int, list[Observation]]]:
+    """Rows by the moment at which they were told: the end of the newest so far, for late ones tell of it too."""
+    moment, number = earliest, 0
+    part: list[Observation] = []
+    for row in rows:
+        if row.observation.origin is not Origin.EDGE:
+            at = min(max(moment, float(row.observation.end)), latest)
+            if at > moment and part:
+                yield moment, number, part
+                part = []
+            moment = max(moment, at)
+            part.append(row.observation)
+        number = row.number
+    if number:
+        yield moment, number, part
+
+
+def _is_of_later(row: Numbered, day: Day, now: float) -> bool:
+    """Whether it is of a day that has begun meanwhile; what a device dates into the future is of none."""
+    return row.observation.origin is not Origin.EDGE and day.end < row.observation.end <= now
+
+
+def _key(row: Observation) -> tuple[object, ...]:
+    return (row.sensor, row.place, row.metric, row.start, row.origin)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _balance(day: Day) -> list[float]:

@@ -1,0 +1,158 @@
+"""What alert rules look at, from what the cycle saw: figures in their places, counts of each interval, baselines.
+
+A figure is known up to the moment up to which every sensor behind it has told: while one door is silent, nobody knows
+how full the store is, and what was known grows old until the rules that read it say so.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from agent.alerts.facts import Fact
+from agent.contract.observation import Origin
+from agent.contract.times import HOUR, MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from agent.contract.layout import Layout
+    from agent.metrics.day import Day
+    from agent.metrics.expected import Usual
+    from agent.runtime.cycle import Seen
+    from agent.runtime.days import Days
+
+TOLD = "told"  # that a sensor told something at all, whatever it was
+FLAGS = ("alarm_counter", "alarm_region_in", "alarm_region_out")
+
+Line = tuple[str, str, str]  # its place at the sensor, and which metric counts persons in and which out
+Span = tuple[int, int]  # of a row: start and end
+
+
+class Figures:
+    """Makes facts of moments. `lags` are the seconds between a sensor's answers beyond a minute, where it is slow.
+
+    `wanted` are the (scope, name) that some rule reads; until they are known everything is made.
+    """
+
+    def __init__(self, layout: Layout, days: Days, lags: Mapping[str, float]) -> None:
+        self._layout, self._lags, self.days = layout, lags, days
+        self.wanted: Collection[tuple[str, str]] | None = None
+        self._lines = {sensor.id: list(_ways(layout, sensor.id)) for sensor in layout.sensor}
+        self._known: dict[str, int] = {}  # the newest row of each sensor, over the days
+        self._behind = {scope: layout.sensors_of(scope) for scope in _scopes(layout)}
+        self._staff: dict[str, float] = {}  # by place
+
+    def of(self, seen: Seen) -> list[Fact]:
+        """The facts of a moment."""
+        for sensor, end in seen.day.newest.items():
+            self._known[sensor] = max(end, self._known.get(sensor, 0))
+        facts = [*self._places(seen), *self._devices(seen), *self._staffed(seen)]
+        return [fact for fact in facts if self._is_wanted(fact)]
+
+    def whole_days(self, at: float) -> list[Fact]:
+        """What the last whole day was like, as known from now on."""
+        return [Fact(scope, name, value, at) for scope, name, value in self.days.figures()]
+
+    def _is_wanted(self, fact: Fact) -> bool:
+        return self.wanted is None or fact.metric == TOLD or fact.key in self.wanted
+
+    # ---- the store and its zones
+
+    def _places(self, seen: Seen) -> Iterator[Fact]:
+        fresh: dict[str, float] = {}
+        for (metric, place), estimate in seen.now.items():
+            if place not in fresh:
+                fresh[place] = self._fresh(place, seen.moment)
+            yield Fact(place, metric, estimate.value, fresh[place], seen.number)
+
+    def _fresh(self, place: str, moment: float) -> float:
+        """Up to when every sensor behind a place has told."""
+        told = (self._known.get(s, 0) + self._lags.get(s, 0.0) for s in self._behind.get(place, ()))
+        return min(moment, *told, math.inf)
+
+    def _staffed(self, seen: Seen) -> Iterator[Fact]:
+        """Staff in a zone, where devices tag it and no metric says it."""
+        rows = {f"{row.sensor}/{row.place}": row for row in seen.rows if row.metric == "staff" and row.counted}
+        self._staff |= {place: row.value or 0.0 for place, row in rows.items()}
+        for zone in self._layout.zone:
+            regions = [place for place in zone.places if "/region:" in place]
+            if not any(place in rows for place in regions) or ("staff", f"zone:{zone.name}") in seen.now:
+                continue
+            if all(place in self._staff for place in regions):
+                there = sum(self._staff[place] for place in regions)
+                yield Fact(f"zone:{zone.name}", "staff", there, min(seen.moment, rows[regions[0]].end), seen.number)
+
+    # ---- sensors, lines and regions
+
+    def _devices(self, seen: Seen) -> Iterator[Fact]:
+        spans: dict[str, dict[int, int]] = {}
+        for row in seen.rows:
+            if row.origin is Origin.LOG:
+                continue
+            if row.metric in FLAGS:
+                yield Fact(f"{row.sensor}/{row.place}", row.metric, row.value, float(row.end), seen.number)
+            elif row.metric in ("in", "out"):
+                ends = spans.setdefault(row.sensor, {})
+                ends[row.end] = min(row.start, ends.get(row.end, row.start))
+            elif row.metric == "visits" and row.counted:
+                yield Fact(f"{row.sensor}/{row.place}", "visits", row.value, float(row.end), seen.number)
+        for sensor in {row.sensor for row in seen.rows}:
+            yield Fact(f"{sensor}/sensor", TOLD, 1.0, min(seen.moment, seen.day.newest.get(sensor, 0)), seen.number)
+        for sensor, ends in spans.items():
+            for end, start in sorted(ends.items()):
+                yield from self._crossings(seen, sensor, (start, end))
+
+    def _crossings(self, seen: Seen, sensor: str, span: Span) -> Iterator[Fact]:
+        """Counts of one interval of a sensor and its lines, each with what is usual for just that interval."""
+        at, number, total, day = float(span[1]), seen.number, 0.0, seen.day
+        known = seen.usual.get(f"{sensor}/sensor")
+        usual = _expected(known, day, span) if known else None
+        told = False
+        for place, inward, outward in self._lines.get(sensor, ()):
+            scope = f"{sensor}/{place}"
+            for name, metric in (("entered", inward), ("left", outward)):
+                count = _count(day, (sensor, place, metric), span[1])
+                if math.isnan(count):
+                    continue
+                told, total = True, total + count
+                yield Fact(scope, name, count, at, number)
+                share = self.days.share(scope, name) if known else None
+                if share is not None and usual is not None and known is not None:
+                    # Each crossing falls to one line and way by chance, which leaves r as it is and scales the mean.
+                    yield Fact(scope, f"{name}_expected", usual * share, at, number)
+                    yield Fact(scope, f"{name}_dispersion", known.dispersion, at, number)
+        if told:
+            yield Fact(f"{sensor}/sensor", "crossings", total, at, number)
+            if usual is not None and known is not None:
+                yield Fact(f"{sensor}/sensor", "crossings_expected", usual, at, number)
+                yield Fact(f"{sensor}/sensor", "crossings_dispersion", known.dispersion, at, number)
+
+
+def _scopes(layout: Layout) -> Sequence[str]:
+    return ["store", *(f"zone:{zone.name}" for zone in layout.zone)]
+
+
+def _ways(layout: Layout, sensor: str) -> Iterator[Line]:
+    own = next(one for one in layout.sensor if one.id == sensor)
+    for line in own.line:
+        yield (f"line:{line.number}", *(("out", "in") if line.inverted else ("in", "out")))
+
+
+def _count(day: Day, series: Line, end: int) -> float:
+    """What a series told in the minute in which an interval ended."""
+    rows = day.rows_of([series[:2]], series[2])
+    minute = (end - 1 - day.start) // MINUTE
+    return float(day.counts[rows[0], minute]) if rows.size and 0 <= minute < day.length else math.nan
+
+
+def _expected(usual: Usual, day: Day, span: Span) -> float:
+    """Persons that are usual from one moment of the day to another."""
+    total, at = 0.0, max(span[0] - day.start, 0)
+    until = min(span[1], day.end) - day.start
+    while at < until:
+        hour = min(at // HOUR, len(usual.hours) - 1)
+        step = min(until, (at // HOUR + 1) * HOUR) - at
+        total += float(usual.hours[hour]) * step / HOUR
+        at += step
+    return total
