@@ -41,7 +41,7 @@ usage: python3 run.py COMMAND [ARGUMENTS]
   fleet     thousands of simulated devices on one receiver, one that floods, hundreds that return at once
             [--devices N] [--stores N] [--backlog N] [--every S] [--seconds S] [--json] [--keep]
   powercut  crash states from recorded writes, kills at every write and send, cuts of a real file system, flipped bits
-            [--states N] [--cuts N] [--flips N] [--life agent|receiver|buffer|migration|none]
+            [--states N] [--cuts N] [--flips N] [--life agent|receiver|buffer|migration|salvage|none]
             [--every N] [--first N] [--lives N] [--seed S] [--json]
   bench     speed and size beside the limits measured in the same run [--json]
   lint      ruff format --check, ruff check, mypy

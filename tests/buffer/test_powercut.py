@@ -65,6 +65,18 @@ def test_a_migration_killed_at_a_write_leaves_the_old_schema_or_the_new():
 
 
 @killed
+def test_a_salvage_killed_at_a_write_saves_no_row_less():
+    """Whatever call of it was not made: the next start saves the same rows and tells the same numbers as lost."""
+    told = kills.salvages(every=35)
+
+    assert told["kills"] >= 3
+    assert told["next"] is None
+    assert told["problems"] == []
+    assert told["rows_saved"] > 0
+    assert len(told["told"]) == 1
+
+
+@killed
 def test_no_kind_of_call_and_no_thread_escapes_the_killer(tmp_path):
     """Writes, syncs and renames of two threads are counted together, and the one that is due is not made."""
     (tmp_path / "program.py").write_text(TWO_THREADS)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KILLER = "tests.campaigns.powercut.killer"
 OLD_ROWS = 300
+PAGE, LEAF_OF_TABLE = 4096, 13
 OPEN = """
 import asyncio, sys
 from pathlib import Path
@@ -99,6 +100,55 @@ def migrations(every: int = 1, first: int = 1, most: int = 10**6) -> dict[str, o
         return ["-c", OPEN, str(folder / "buffer.db")]
 
     return _sweep(Doomed(command, write_old, _between, _migrated), every, first, most)
+
+
+def salvages(every: int = 1, first: int = 1, most: int = 10**6) -> dict[str, object]:
+    """The salvage of a buffer with a page full of nothing: what it saves and tells as lost is the same ever after."""
+
+    def command(folder: Path) -> list[str]:
+        return ["-c", OPEN, str(folder / "buffer.db")]
+
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        damaged, unharmed = Path(name, "damaged"), Path(name, "unharmed")
+        damaged.mkdir()
+        write_damaged(damaged)
+        shutil.copytree(damaged, unharmed)
+        subprocess.run([sys.executable, *command(unharmed)], check=True, timeout=60, cwd=CHECKOUT)
+        expected = _saved(unharmed)
+
+        def prepare(folder: Path) -> None:
+            shutil.copytree(damaged, folder, dirs_exist_ok=True)
+
+        def ended(folder: Path) -> list[str]:
+            found = _saved(folder)
+            return [] if found == expected else [f"saved {found - expected} more, {expected - found} less"]
+
+        told = _sweep(Doomed(command, prepare, lambda _: [], ended), every, first, most)
+    lost = [row for row in expected if row[1] == "lost"]
+    return {
+        **told,
+        "rows_saved": expected.total() - len(lost),
+        "told": [f"{why}: {numbers}" for *_, why, numbers in lost],
+    }
+
+
+def write_damaged(folder: Path) -> None:
+    """A buffer of the newest schema that lost the page with the most rows."""
+    write_old(folder)
+    subprocess.run([sys.executable, "-c", OPEN, str(folder / "buffer.db")], check=True, timeout=60, cwd=CHECKOUT)
+    content = bytearray((folder / "buffer.db").read_bytes())
+    leaves = [at for at in range(PAGE, len(content), PAGE) if content[at] == LEAF_OF_TABLE]
+    fullest = max(leaves, key=lambda at: int.from_bytes(content[at + 3 : at + 5], "big"))
+    content[fullest : fullest + PAGE] = bytes(PAGE)
+    (folder / "buffer.db").write_bytes(content)
+
+
+def _saved(folder: Path) -> Counter[object]:
+    """Every row that is there, by what it says, and what is told as lost."""
+    with closing(sqlite3.connect(folder / "buffer.db")) as link:
+        rows = Counter(link.execute("SELECT place, start, value FROM observation JOIN series ON series.id = series"))
+        told = Counter(link.execute("SELECT sensor, state, reason, numbers FROM ledger"))
+    return rows + told
 
 
 def write_old(folder: Path) -> None:

@@ -7,6 +7,7 @@ settle; then what the cameras served is compared with what HQ holds. Then the ne
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -227,6 +228,8 @@ class Sweep:
 
     async def run(self) -> dict[str, Any]:
         """Until a life comes to its end or there were as many as were asked for; the figures."""
+        running = asyncio.current_task()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)  # and leave no process behind
         while not self._done:
             with Stage(Plan(days=DAYS, kernels="python")) as stage:
                 stage.cameras = stage.cameras[:CAMERAS]

@@ -19,6 +19,7 @@ from tests.rig.broker import mosquitto_path
 LIVES = {
     "buffer": kills.lives,
     "migration": kills.migrations,
+    "salvage": kills.salvages,
     "agent": lives.agent,
     "receiver": lives.receiver,
 }
