@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from agent.contract.metrics import EDGE_METRICS, Adds
 from agent.contract.times import rfc3339
@@ -99,7 +99,9 @@ def show(told: Read, layout: Layout, found: Lived, span: tuple[float, float]) ->
 
 def _figures(rows: list[Observation]) -> Table:
     """Each metric at each place over the whole stretch, as it adds up."""
-    table = Table("place", "metric", "unit", "windows", "total", "mean", "least", "most", title="Metrics")
+    table = Table(
+        "place", Column("metric", no_wrap=True), "unit", "windows", "total", "mean", "least", "most", title="Metrics"
+    )
     grouped: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         if row.value is not None:

@@ -25,3 +25,16 @@ def pytest_runtest_makereport():
                 f"{reason}: skipped, though FOOTFALL_REQUIRE_ALL is set and tests/conftest.py allows it not"
             )
     return report
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """Every kernel compiled, into a cache of this run's own."""
+    numba = pytest.importorskip("numba")
+    from agent.kernels.registry import warm_up  # noqa: PLC0415 - most tests need no kernels
+    from tests.kernels import table  # noqa: F401, PLC0415 - declares every kernel before they are compiled
+
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(tmp_path_factory.mktemp("numba"))
+    assert warm_up() == "numba"
+    yield
+    numba.config.CACHE_DIR = before

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.contract.layout import Layout, Purpose, Role, Sensor, Told, Zone
+from agent.contract import conditions as need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from agent.contract.layout import Layout, Zone
 
 
 class Figure(NamedTuple):
@@ -37,200 +39,124 @@ class Answer(NamedTuple):
 
 
 INFINITE = float("inf")
-_OTHER_PURPOSE = "the zone's purpose is {}, not queue"
 
 
-# ---- what stands in the way
-
-
-def _nothing(_layout: Layout, _subject: object) -> str:
-    return ""
-
-
-def _doors(layout: Layout, _subject: object = None) -> str:
-    return "" if layout.lines(Role.ENTRANCE) else 'no line has role = "entrance"'
-
-
-def _capacity(layout: Layout, _subject: object) -> str:
-    return _doors(layout) or ("" if layout.capacity else "the store has no capacity; write capacity = N at the top")
-
-
-def _passers(layout: Layout, _subject: object) -> str:
-    return "" if layout.lines(Role.PASSER_BY) else 'no line has role = "passer-by"'
-
-
-def _capture(layout: Layout, _subject: object) -> str:
-    return _doors(layout) or _passers(layout, None)
-
-
-def _told(layout: Layout, zone: Zone, *told: Told) -> bool:
-    """Whether every region of a zone is told in one of these ways."""
-    tells = {sensor.id: sensor.tells for sensor in layout.sensor}
-    regions = [place.partition("/")[0] for place in zone.places if "/region:" in place]
-    return bool(regions) and all(set(told) & set(tells[sensor]) for sensor in regions)
-
-
-def _visits(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    if zone.joins or zone.closed or any("/line:" in place for place in zone.places) or _told(layout, zone, Told.VISITS):
-        return ""
-    return "no line leads into it and its devices do not tell visits to regions"
-
-
-def _dwell(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    if not _present(layout, zone) or (_told(layout, zone, Told.VISITS) and _told(layout, zone, Told.PERSON_SECONDS)):
-        return ""
-    return "it needs visits and person_seconds of its regions, or the number of people present"
-
-
-def _present(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    if zone.closed or _told(layout, zone, Told.OCCUPANCY, Told.QUEUE_LENGTH):
-        return ""
-    return (
-        "these devices tell how many entered a region, not how many are in it; a sensor that tells occupancy, or lines"
-        " on all its borders (joins, leaves, closed = true), would"
-    )
-
-
-def _zone_capacity(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    return _present(layout, zone) or ("" if zone.capacity else "the zone has no capacity; write capacity = N")
-
-
-def _queue(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    if zone.purpose is not Purpose.QUEUE:
-        return _OTHER_PURPOSE.format(zone.purpose)
-    if (zone.joins and zone.leaves) or not _present(layout, zone):
-        return ""
-    return (
-        "queue not measurable with this camera: it tells visits in an interval, which are not people waiting; it takes"
-        " a sensor that tells occupancy or queue_length, or one line where people join and one where they leave"
-    )
-
-
-def _served(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    return _queue(layout, zone) or ("" if zone.leaves else "no line in leaves counts those who were served")
-
-
-def _wait(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    told = _told(layout, zone, Told.QUEUE_WAIT) and zone.purpose is Purpose.QUEUE
-    return "" if told else _served(layout, zone)
-
-
-def _lanes(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    return _served(layout, zone) or (
-        "" if zone.lanes else "the zone has no [zone.lanes]; write how many tills there are"
-    )
-
-
-def _abandoned(_layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    if zone.purpose is not Purpose.QUEUE:
-        return _OTHER_PURPOSE.format(zone.purpose)
-    if zone.joins and zone.leaves:
-        return ""
-    return "it takes one line where people join the queue and another where they are served"
-
-
-def _reach(layout: Layout, subject: object) -> str:
-    return _visits(layout, subject) or _doors(layout)
-
-
-def _staff(layout: Layout, subject: object) -> str:
-    zone = _as_zone(subject)
-    if layout.staffing.entered or _told(layout, zone, Told.STAFF):
-        return ""
-    return (
-        "no device here tags staff and nobody enters who is where; use sensors that tell staff, or write"
-        " [staffing] entered = true and enter it"
-    )
-
-
-def _unattended(layout: Layout, subject: object) -> str:
-    return _staff(layout, subject) or _present(layout, subject)
-
-
-def _crossings(_layout: Layout, subject: object) -> str:
-    sensor = _as_sensor(subject)
-    return "" if sensor.line and Told.CROSSINGS in sensor.tells else "it has no line"
-
-
-def _as_zone(subject: object) -> Zone:
-    assert isinstance(subject, Zone)  # noqa: S101 - the tables below pair zones with zones' figures
-    return subject
-
-
-def _as_sensor(subject: object) -> Sensor:
-    assert isinstance(subject, Sensor)  # noqa: S101 - as above
-    return subject
+def tells_presence(layout: Layout, zone: Zone) -> bool:
+    """Whether it is known how many people are in a zone."""
+    return not need.present(layout, zone)
 
 
 # ---- the figures
 
 STORE_FIGURES = (
-    Figure("footfall", "persons", INFINITE, "persons who came in, in each interval", _doors),
-    Figure("exits", "persons", INFINITE, "persons who went out, in each interval", _doors),
-    Figure("net_flow", "persons", INFINITE, "those who came in less those who went out", _doors, -INFINITE),
-    Figure("occupancy", "persons", INFINITE, "persons in the store now, with its interval", _doors),
-    Figure("occupancy_mean", "persons", INFINITE, "persons in the store, on average over each interval", _doors),
-    Figure("occupancy_peak", "persons", INFINITE, "most persons in the store at once", _doors),
-    Figure("occupancy_ratio", "share", INFINITE, "persons in the store as a share of its capacity", _capacity),
-    Figure("passers_by", "persons", INFINITE, "persons who passed outside", _passers),
-    Figure("capture_rate", "share", 1.0, "share of those at the door who came in", _capture),
-    Figure("completeness_ratio", "share", 1.0, "how much of the open time the doors answered for", _doors),
-    Figure("entered_last_day", "persons", INFINITE, "persons in over the last whole store day", _doors),
-    Figure("left_last_day", "persons", INFINITE, "persons out over the last whole store day", _doors),
+    Figure("footfall", "persons", INFINITE, "persons who came in, in each interval", need.doors),
+    Figure("exits", "persons", INFINITE, "persons who went out, in each interval", need.doors),
+    Figure("net_flow", "persons", INFINITE, "those who came in less those who went out", need.doors, -INFINITE),
+    Figure("occupancy", "persons", INFINITE, "persons in the store now, with its interval", need.doors),
+    Figure("occupancy_mean", "persons", INFINITE, "persons in the store, on average over each interval", need.doors),
+    Figure("occupancy_peak", "persons", INFINITE, "most persons in the store at once", need.doors),
+    Figure("occupancy_ratio", "share", INFINITE, "persons in the store as a share of its capacity", need.capacity),
+    Figure("passers_by", "persons", INFINITE, "persons who passed outside", need.passers),
+    Figure("capture_rate", "share", 1.0, "share of those at the door who came in", need.capture),
+    Figure("completeness_ratio", "share", 1.0, "how much of the open time the doors answered for", need.doors),
+    Figure("entered_last_day", "persons", INFINITE, "persons in over the last whole store day", need.doors),
+    Figure("left_last_day", "persons", INFINITE, "persons out over the last whole store day", need.doors),
+    Figure("draw_ratio", "share", INFINITE, "persons who came in for each who passed by", need.capture),
+    Figure("footfall_last_hour", "persons", INFINITE, "persons who came in over the last sixty minutes", need.doors),
+    Figure("footfall_smoothed", "persons/min", INFINITE, "persons who come in a minute, smoothed", need.doors),
+    Figure("unusually_busy", "share", 1.0, "probability of a busy spell, after two weeks of history", need.doors),
+    Figure("unusually_quiet", "share", 1.0, "probability of a quiet spell, after two weeks of history", need.doors),
+    Figure("occupancy_trend", "persons/h", INFINITE, "whether the store fills or empties", need.doors, -INFINITE),
+    Figure(
+        "occupancy_p95", "persons", INFINITE, "persons that 95 % of the minutes did not exceed, by hours", need.doors
+    ),
+    Figure("occupancy_sd", "persons", INFINITE, "how presence spreads over an hour's minutes", need.doors),
+    Figure("occupied_share", "share", 1.0, "share of each hour with anybody in the store", need.doors),
+    Figure("full_share", "share", 1.0, "share of each hour at or above the capacity", need.capacity),
+    Figure("density", "persons/m2", INFINITE, "persons a square metre", need.store_area),
+    Figure("person_seconds", "s", INFINITE, "time all persons spent in the store, by hours", need.doors),
+    Figure("visit_seconds", "s", INFINITE, "how long a visit lasted, on average over the day", need.doors),
+    Figure("busy_spells", "1", INFINITE, "stretches with anybody in the store, by days", need.doors),
+    Figure("busy_spell_seconds", "s", INFINITE, "how long such a stretch lasted", need.doors),
+    Figure(
+        "peak_hour_footfall", "persons", INFINITE, "persons in over the busiest sixty minutes of the day", need.doors
+    ),
+    Figure("peak_hour_start", "h", 25.0, "when these sixty minutes began, in hours after the day began", need.doors),
+    Figure("door_ratio", "share", INFINITE, "persons counted in for each counted out, by days", need.doors),
+    Figure("balance_error", "share", INFINITE, "by what share the doors do not add up, by days", need.doors),
+    Figure("data_quality", "share", 1.0, "completeness less five times the balance error, by days", need.doors),
+    Figure(
+        "footfall_trend", "persons/week", INFINITE, "whether this weekday gains, after 4 weeks", need.doors, -INFINITE
+    ),
+    Figure("bounce_share", "share", 1.0, "share that leaves within three minutes, after four weeks", need.doors),
+    Figure("stay_median_seconds", "s", INFINITE, "how long half of the visitors stay, after four weeks", need.doors),
 )
 ZONE_FIGURES = (
-    Figure("visits", "persons", INFINITE, "persons who entered the zone, in each interval", _visits),
-    Figure("entry_rate", "share", INFINITE, "visits to the zone for each person who came into the store", _reach),
-    Figure("dwell_time_seconds", "s", INFINITE, "how long a visit to the zone lasts", _dwell),
-    Figure("occupancy", "persons", INFINITE, "persons in the zone now", _present),
-    Figure("occupancy_mean", "persons", INFINITE, "persons in the zone, on average over each interval", _present),
-    Figure("occupancy_peak", "persons", INFINITE, "most persons in the zone at once", _present),
-    Figure("occupancy_ratio", "share", INFINITE, "persons in the zone as a share of its capacity", _zone_capacity),
-    Figure("queue_length", "persons", INFINITE, "persons waiting now", _queue),
-    Figure("throughput", "persons/min", INFINITE, "persons served a minute", _served),
-    Figure("wait_time", "s", INFINITE, "how long one who joins now will wait", _wait),
-    Figure("abandonment_rate", "share", 1.0, "share of those who join and leave unserved", _abandoned),
-    Figure("lanes_needed", "tills", INFINITE, "tills that keep the wait below its target", _lanes),
-    Figure("staff", "persons", INFINITE, "staff in the zone now", _staff),
-    Figure("unattended_seconds", "s", INFINITE, "how long customers have been there without staff", _unattended),
+    Figure("visits", "persons", INFINITE, "persons who entered the zone, in each interval", need.visits),
+    Figure("entry_rate", "share", INFINITE, "visits to the zone for each person who came into the store", need.reach),
+    Figure("dwell_time_seconds", "s", INFINITE, "how long a visit to the zone lasts", need.dwell),
+    Figure("occupancy", "persons", INFINITE, "persons in the zone now", need.present),
+    Figure("occupancy_mean", "persons", INFINITE, "persons in the zone, on average over each interval", need.present),
+    Figure("occupancy_peak", "persons", INFINITE, "most persons in the zone at once", need.present),
+    Figure("occupancy_ratio", "share", INFINITE, "persons in the zone as a share of its capacity", need.zone_capacity),
+    Figure("queue_length", "persons", INFINITE, "persons waiting now", need.queue),
+    Figure("throughput", "persons/min", INFINITE, "persons served a minute", need.served),
+    Figure("wait_time", "s", INFINITE, "how long one who joins now will wait", need.wait),
+    Figure("abandonment_rate", "share", 1.0, "share of those who join and leave unserved", need.abandoned),
+    Figure("lanes_needed", "tills", INFINITE, "tills that keep the wait below its target", need.lanes),
+    Figure("occupancy_trend", "persons/h", INFINITE, "whether the zone fills or empties", need.present, -INFINITE),
+    Figure("occupancy_p95", "persons", INFINITE, "persons that 95 % of the minutes did not exceed", need.present),
+    Figure("occupancy_sd", "persons", INFINITE, "how presence spreads over an hour's minutes", need.present),
+    Figure("occupied_share", "share", 1.0, "share of each hour with anybody in the zone", need.present),
+    Figure("full_share", "share", 1.0, "share of each hour at or above the zone's capacity", need.zone_capacity),
+    Figure("density", "persons/m2", INFINITE, "persons a square metre", need.zone_area),
+    Figure("person_seconds", "s", INFINITE, "time all persons spent in the zone, by hours: its heat", need.spent),
+    Figure("busy_spells", "1", INFINITE, "stretches with anybody in the zone, by days", need.present),
+    Figure("busy_spell_seconds", "s", INFINITE, "how long such a stretch lasted", need.present),
+    Figure("bottleneck", "persons", INFINITE, "persons by which those who come outrun those who leave", need.jam),
+    Figure("staff", "persons", INFINITE, "staff in the zone now", need.staff),
+    Figure("unattended_seconds", "s", INFINITE, "how long customers have been there without staff", need.unattended),
 )
 SENSOR_FIGURES = (
-    Figure("crossings", "persons", INFINITE, "all crossings of its lines in each interval", _crossings),
-    Figure("completeness_ratio", "share", 1.0, "how much of the open time it answered for", _nothing),
-    Figure("silent_seconds", "s", INFINITE, "how long it has not answered", _nothing),
-    Figure("clock_off_seconds", "s", INFINITE, "how far its clock is off", _nothing),
-    Figure("alarm_counter", "0 or 1", 1.0, "its counter alarm", _nothing),
-    Figure("alarm_region_in", "0 or 1", 1.0, "its region entrance alarm", _nothing),
-    Figure("alarm_region_out", "0 or 1", 1.0, "its region exit alarm", _nothing),
+    Figure("crossings", "persons", INFINITE, "all crossings of its lines in each interval", need.crossings),
+    Figure("completeness_ratio", "share", 1.0, "how much of the open time it answered for", need.nothing),
+    Figure(
+        "silent_log10", "log10", 0.0, "whether its silence is still chance, after 2 weeks", need.crossings, -INFINITE
+    ),
+    Figure("silent_seconds", "s", INFINITE, "how long it has not answered", need.nothing),
+    Figure("clock_off_seconds", "s", INFINITE, "how far its clock is off", need.nothing),
+    Figure("alarm_counter", "0 or 1", 1.0, "its counter alarm", need.nothing),
+    Figure("alarm_region_in", "0 or 1", 1.0, "its region entrance alarm", need.nothing),
+    Figure("alarm_region_out", "0 or 1", 1.0, "its region exit alarm", need.nothing),
 )
 LINE_FIGURES = (
-    Figure("entered", "persons", INFINITE, "persons in over this line in each interval, inversion applied", _nothing),
-    Figure("left", "persons", INFINITE, "persons out over this line in each interval", _nothing),
-    Figure("entered_last_day", "persons", INFINITE, "persons in over this line, last whole store day", _nothing),
-    Figure("left_last_day", "persons", INFINITE, "persons out over this line, last whole store day", _nothing),
-    Figure("in_share_expected", "share", 1.0, "the share of its crossings that usually go in", _nothing),
+    Figure(
+        "entered", "persons", INFINITE, "persons in over this line in each interval, inversion applied", need.nothing
+    ),
+    Figure("left", "persons", INFINITE, "persons out over this line in each interval", need.nothing),
+    Figure("entered_last_day", "persons", INFINITE, "persons in over this line, last whole store day", need.nothing),
+    Figure("left_last_day", "persons", INFINITE, "persons out over this line, last whole store day", need.nothing),
+    Figure("in_share_expected", "share", 1.0, "the share of its crossings that usually go in", need.nothing),
 )
-REGION_FIGURES = (Figure("visits", "persons", INFINITE, "persons who entered the region in each interval", _nothing),)
+PAIR_FIGURES = (
+    Figure("flow", "persons", INFINITE, "persons who went from the one zone to the other, by days", need.way),
+    Figure("flow_share", "share", 1.0, "of those who left the one zone, the share that went to the other", need.way),
+)
+REGION_FIGURES = (
+    Figure("visits", "persons", INFINITE, "persons who entered the region in each interval", need.nothing),
+)
 AGENT_FIGURES = (
-    Figure("buffer_ratio", "share", 1.0, "how full the buffer is", _nothing),
-    Figure("unsent_seconds", "s", INFINITE, "age of the oldest number headquarters does not have", _nothing),
-    Figure("offline_seconds", "s", INFINITE, "time since headquarters was last reached", _nothing),
-    Figure("clock_trusted", "0 or 1", 1.0, "whether the agent's clock can be trusted", _nothing),
-    Figure("memory_mb", "MB", INFINITE, "memory the agent uses", _nothing),
-    Figure("certificate_days", "days", INFINITE, "days until the device's certificate ends", _nothing),
+    Figure("buffer_ratio", "share", 1.0, "how full the buffer is", need.nothing),
+    Figure("unsent_seconds", "s", INFINITE, "age of the oldest number headquarters does not have", need.nothing),
+    Figure("offline_seconds", "s", INFINITE, "time since headquarters was last reached", need.nothing),
+    Figure("clock_trusted", "0 or 1", 1.0, "whether the agent's clock can be trusted", need.nothing),
+    Figure("memory_mb", "MB", INFINITE, "memory the agent uses", need.nothing),
+    Figure("certificate_days", "days", INFINITE, "days until the device's certificate ends", need.nothing),
 )
 FIGURES: dict[str, tuple[Figure, ...]] = {
     "store": STORE_FIGURES,
     "zone": ZONE_FIGURES,
+    "pair": PAIR_FIGURES,
     "sensor": SENSOR_FIGURES,
     "line": LINE_FIGURES,
     "region": REGION_FIGURES,
@@ -245,11 +171,18 @@ def scopes(layout: Layout) -> dict[str, tuple[str, object]]:
     """Every scope of a store with its level (`store`, `zone`, …) and what it is in the layout."""
     found: dict[str, tuple[str, object]] = {"store": ("store", layout)}
     found |= {f"zone:{zone.name}": ("zone", zone) for zone in layout.zone}
+    found |= {f"zone:{start}>{to}": ("pair", (start, to)) for start, to in _pairs(layout)}
     for sensor in layout.sensor:
         found[f"{sensor.id}/sensor"] = ("sensor", sensor)
         found |= {f"{sensor.id}/line:{line.number}": ("line", line) for line in sensor.line}
         found |= {f"{sensor.id}/region:{region.number}": ("region", region) for region in sensor.region}
     return found | {"agent": ("agent", None)}
+
+
+def _pairs(layout: Layout) -> Iterator[tuple[str, str]]:
+    """Ways between zones, in both directions: those that a relationship joins."""
+    near = (one for one in layout.relationship if one.kind in ("adjacent", "pathway"))
+    yield from dict.fromkeys(pair for one in near for pair in ((one.start, one.to), (one.to, one.start)))
 
 
 def names(level: str) -> tuple[str, ...]:
@@ -286,7 +219,7 @@ def explained(layout: Layout) -> str:
     measured: dict[str, list[str]] = {}
     refused: dict[tuple[str, str], list[str]] = {}
     for answer in answers(layout):
-        if answer.why_not.startswith(_OTHER_PURPOSE[:19]):
+        if answer.why_not.startswith(need.OTHER_PURPOSE[:19]):
             continue  # nobody expects a queue on a shelf
         if answer.why_not:
             refused.setdefault((answer.scope, answer.why_not), []).append(answer.metric)
@@ -305,7 +238,9 @@ def _title(layout: Layout, scope: str) -> str:
     level, subject = scopes(layout)[scope]
     if level == "store":
         return "the whole store"
+    if level == "pair":
+        return "the way from {} to {}".format(*need.as_pair(subject))
     name = getattr(subject, "name", "")
     if level == "zone":
-        return f"zone {name} ({_as_zone(subject).purpose})"
+        return f"zone {name} ({need.as_zone(subject).purpose})"
     return f"{scope} ({name})" if name else scope

@@ -12,7 +12,8 @@ from agent.contract.times import DAY, rfc3339
 # No source reports over more than a local day, which has at most 25 hours; an overlap search looks back this far.
 WIDEST = DAY + 3600
 
-_PLACE = re.compile(r"sensor|store|line:\d{1,3}|region:\d{1,3}|zone:[a-z0-9][a-z0-9_-]{0,62}|cell:\d{1,2},\d{1,2}")
+_ZONE = "[a-z0-9][a-z0-9_-]{0,62}"  # `zone:a>b` is the way from zone a to zone b
+_PLACE = re.compile(rf"sensor|store|line:\d{{1,3}}|region:\d{{1,3}}|zone:{_ZONE}(>{_ZONE})?|cell:\d{{1,2}},\d{{1,2}}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -118,7 +119,9 @@ def checked(row: Observation) -> Observation:
     if not _NAME.fullmatch(row.sensor):
         raise ValueError(f"sensor {row.sensor!r}: letters, digits, dot, dash and underscore only, 63 at most")
     if not is_place(row.place):
-        raise ValueError(f"place {row.place!r} is none of sensor, store, line:N, region:N, zone:NAME, cell:X,Y")
+        raise ValueError(
+            f"place {row.place!r} is none of sensor, store, line:N, region:N, zone:NAME, zone:A>B, cell:X,Y"
+        )
     if not 0 < row.end - row.start <= WIDEST:
         raise ValueError(f"interval {rfc3339(row.start)} to {rfc3339(row.end)} is empty or longer than 25 hours")
     if any(x is not None and not math.isfinite(x) for x in (row.value, row.lower, row.upper, row.n)):

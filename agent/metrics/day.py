@@ -2,56 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
 from agent.contract.layout import Role, Told
 from agent.contract.observation import Origin
 from agent.contract.times import HOUR, MINUTE
-from agent.kernels.occupancy import occupancy_kalman
+from agent.kernels.occupancy import occupancy_kalman, occupancy_reconciled
+from agent.metrics.areas import NEVER, Area, Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from agent.contract.layout import Layout, Zone
     from agent.contract.observation import Observation
     from agent.kernels.registry import Floats
+    from agent.metrics.expected import Usual
+    from agent.metrics.history import Lesson, Minutes
 
+T = TypeVar("T")
 Key = tuple[str, str, str]  # sensor, place, metric
 
 # Variance a crossing, a minute, and a minute without any count add to occupancy (reference: self-calibrated doors).
 NOISE = np.array([0.1, 0.02, 1.0])
-
-
-class Flow(NamedTuple):
-    """All lines of one role, one way: their rows of the matrices, persons by minute, and the share of them that told.
-
-    A minute is missing only where no line told anything: one silent door must not stop the others from counting.
-    """
-
-    rows: NDArray[np.int64]
-    persons: Floats
-    told: Floats
-
-
-@dataclass
-class Area:
-    """A place that people are in, the store or a zone: as a device tells it, or as its lines add up.
-
-    `inside` and its `variance` are known for the minutes before `known_to`.
-    """
-
-    inward: Flow
-    outward: Flow
-    told: NDArray[np.int64]  # the rows of the matrices in which devices tell how many are present
-    inside: Floats
-    variance: Floats
-    ratio: float = 1.0
-    known_to: int = 0
+WHOLE = 0.95  # completeness of a day from which its balance is believed
 
 
 class Day:
@@ -68,8 +45,16 @@ class Day:
         self.covered = np.zeros((16, self.length), dtype=np.bool_)
         self._touched: dict[int, set[int]] = {}
         self._covering: dict[int, set[int]] = {}  # minutes that a wide row tells of without placing anybody in them
+        self._wide: dict[int, dict[int, int]] = {}  # by series: where wide rows end and where they begin
+        self._wide_to = -1
         self._finished_to: dict[int, int] = {}  # the last minute of a series' finished intervals
+        self.is_over = False  # looked back on from its end
         self.newest: dict[str, int] = {}  # the end of the newest row of each sensor
+        self.usual: dict[str, Usual] = {}  # what the day usually brings, by scope
+        self.past: list[Lesson] = []  # of the days before, for what only a whole day tells, and so are these:
+        self.past_minutes: list[Minutes] = []
+        self.minutes: Minutes | None = None
+        self._once: dict[str, object] = {}
         self._flows_of: dict[int, list[Flow]] = {}
         self._behind: dict[int, set[int]] = {}  # series that count only where none of these answered
         self._unseen = np.full(self.length, np.nan)
@@ -106,6 +91,9 @@ class Day:
             self._touched.setdefault(i, set()).add(last)
             if first < last and i in self._flows_of:
                 self._covering.setdefault(i, set()).update(range(first, last))
+                wide = self._wide.setdefault(i, {})
+                wide[last] = min(first, wide.get(last, last))
+                self._wide_to = max(last, self._wide_to)
             if row.end > self.newest.get(row.sensor, 0):
                 self.newest[row.sensor] = row.end
 
@@ -119,7 +107,7 @@ class Day:
 
     def _flow(self, keys: Iterable[Key]) -> Flow:
         rows = self._together(keys)
-        flow = Flow(rows, np.full(self.length, np.nan), np.zeros(self.length))
+        flow = Flow(rows, np.full(self.length, np.nan), np.zeros(self.length), np.arange(self.length))
         for i in rows:
             self._flows_of.setdefault(int(i), []).append(flow)
         return flow
@@ -138,8 +126,8 @@ class Day:
 
     def _area(self, inward: Flow, outward: Flow, told: Iterable[Key]) -> Area:
         rows = self._together(told)
-        inside = np.full(self.length, np.nan if rows.size else 0.0)
-        return Area(inward, outward, rows, inside, np.zeros(self.length))
+        level = np.full(self.length, np.nan if rows.size else 0.0)
+        return Area(inward, outward, rows, level, level.copy(), np.zeros(self.length))
 
     # ---- what they mean
 
@@ -157,10 +145,31 @@ class Day:
             columns = np.array(sorted(touched))
             flow.persons[columns] = self.total(flow.rows, columns)
             flow.told[columns] = self.covered[flow.rows[:, None], columns].mean(axis=0)
+            if columns[0] <= self._wide_to:
+                self._place(flow, touched)
         until = self.now_index(now) + 1
         for area in self.areas.values():
             self._occupy(area, moved_in, until)
-        return min((min(moved) for moved in moved_in.values()), default=None)
+        first = [min(moved) for moved in moved_in.values()]
+        for flow, _ in changed.values():
+            first += [flow.replaced] if flow.replaced < NEVER else []
+            flow.replaced = NEVER
+        return min(first, default=None)
+
+    def _place(self, flow: Flow, touched: set[int]) -> None:
+        """Where wide rows that touch these minutes are not told by finer ones: who crossed in them has no minute."""
+        before = flow.back.copy()
+        for i in map(int, flow.rows):
+            for last, first in self._wide.get(i, {}).items():
+                if not touched.isdisjoint(range(first, last + 1)):
+                    flow.back[last] = last
+        for i in map(int, flow.rows):
+            for last, first in self._wide.get(i, {}).items():
+                if flow.back[last] > first and np.isnan(self._fine[i, first:last]).any():
+                    flow.back[last] = first
+        flow.is_wide = bool((flow.back < np.arange(self.length)).any())
+        moved = np.flatnonzero(before != flow.back)
+        flow.replaced = min([flow.replaced, *np.minimum(before, flow.back)[moved].tolist()])
 
     def _reconcile(self, i: int, minutes: set[int]) -> set[int]:
         """Put what a finished interval says beyond its differences into its last minute; the minutes that changed.
@@ -199,18 +208,44 @@ class Day:
     def _occupy(self, area: Area, moved: dict[int, set[int]], until: int) -> None:
         rows = area.told if area.told.size else np.concatenate([area.inward.rows, area.outward.rows])
         touched = [min(moved[i]) for i in map(int, rows) if i in moved]
-        since = min([area.known_to, *touched])
+        since = min([area.known_to, area.inward.replaced, area.outward.replaced, *touched])
         if since >= until or not rows.size:
             return
         span = slice(since, until)
         if area.told.size:
             area.inside[span] = self.total(area.told, np.arange(since, until))
         else:
-            x, p = (area.inside[since - 1], area.variance[since - 1]) if since else (0.0, 0.0)
+            x, p = (area.level[since - 1], area.variance[since - 1]) if since else (0.0, 0.0)
             came, went, unseen = area.inward.persons[span], area.outward.persons[span], self._unseen[span]
             told = occupancy_kalman(came, went, unseen, area.ratio, 1.0, float(x), float(p), NOISE)
-            area.inside[span], area.variance[span] = told
+            area.level[span], area.variance[span] = told
+            area.show(since, until)
         area.known_to = until
+
+    def look_back(self, *, ends_empty: bool) -> None:
+        """The day is over: where every line told and nobody stays, leaving is scaled so that each area ends empty.
+
+        The doubt that crossings add is then bridged: it is nothing at both ends of the day and most in the middle.
+        """
+        self.is_over = True
+        for area in self.areas.values():
+            whole = float(min(area.inward.told.mean(), area.outward.told.mean()))
+            if area.told.size or not ends_empty or not area.inward.rows.size or whole < WHOLE:
+                continue
+            if not np.nansum(area.outward.persons) > 0.0:
+                continue
+            area.level[:] = occupancy_reconciled(area.inward.persons, area.outward.persons)
+            area.show(0, self.length)
+            most = float(area.variance[-1])
+            if most > 0.0:
+                area.variance *= 1.0 - area.variance / most
+
+    def relearn(self, ratio: float, usual: dict[str, Usual]) -> bool:
+        """Earlier days say something else now; whether this one has to be told again."""
+        if ratio == self.store.ratio and str(usual) == str(self.usual):
+            return False
+        self.usual, self.store.ratio, self.store.known_to = usual, ratio, 0
+        return True
 
     def now_index(self, now: float) -> int:
         """The minute of this day that a moment lies in."""
@@ -231,6 +266,18 @@ class Day:
             if (sensor, place, metric) in self._index
         ]
         return np.array(found, dtype=np.int64)
+
+    def rows_of_sensor(self, sensor: str) -> NDArray[np.int64]:
+        """The rows of all crossings of a sensor's lines, both ways."""
+        own = next((one for one in self.layout.sensor if one.id == sensor), None)
+        lines = [(sensor, f"line:{line.number}") for line in own.line] if own else []
+        return np.concatenate([self.rows_of(lines, "in"), self.rows_of(lines, "out")])
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What is made the first time and then kept, of a day that is over."""
+        if name not in self._once:
+            self._once[name] = make()
+        return cast("T", self._once[name])
 
     def entered_and_left(self, sensor: str) -> tuple[int, int] | None:
         """Persons over a sensor's entrance lines so far, None where it has none."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agent.kernels.registry import Floats
     from agent.metrics.day import Day
 
-WEEKS = 8
+WEEKS = 8  # that are kept, so that a new neighbour is learned
 LEAST = 14  # days before anything is expected: with one of each weekday a median is that day
 NEIGHBOURS = 1.0  # how many weeks the hours around weigh
 HOURS = DAY // HOUR  # a day of 25 hours teaches 24; the last of 23 is missing
@@ -27,20 +27,24 @@ class Usual(NamedTuple):
 
     hours: Floats
     dispersion: float
+    minutes: Floats  # the hours spread evenly, and one more hour for the day on which clocks go back
 
     def over(self, first: int, last: int) -> float:
         """Persons expected in the minutes [first, last) of the day."""
-        per_minute = np.repeat(self.hours, HOUR // MINUTE) * MINUTE / HOUR
-        return float(per_minute[first:last].sum())
+        return float(self.minutes[first:last].sum())
+
+
+def by_hours(day: Day) -> dict[str, list[float | None]]:
+    """What a day brought in each hour, by scope (`store`, `SENSOR/sensor`); None for an hour that was not whole."""
+    return {scope: _by_hour(persons, told) for scope, persons, told in _counts(day)}
 
 
 def learn(learned: Learned, day: Day) -> Learned:
     """What was learned with one more day, without what is older than the weeks that are kept."""
     oldest = day.start - WEEKS * 7 * DAY
-    told = {scope: [float(day.start), *_by_hour(persons, share)] for scope, persons, share in _counts(day)}
     return {
-        scope: [*(one for one in learned.get(scope, []) if (one[0] or 0.0) > oldest), row]
-        for scope, row in told.items()
+        scope: [*(one for one in learned.get(scope, []) if (one[0] or 0.0) > oldest), [float(day.start), *hours]]
+        for scope, hours in by_hours(day).items()
     }
 
 
@@ -58,7 +62,9 @@ def _usual(days: list[list[float | None]], start: int) -> Usual:
             history[back // 7, slot : slot + HOURS] = np.array(hours, dtype=np.float64)
     mean, dispersion = slot_baseline(history, NEIGHBOURS)
     slot = _number(start) % 7 * HOURS
-    return Usual(mean[slot : slot + HOURS], float(dispersion[0]))
+    hours = mean[slot : slot + HOURS]
+    minutes = np.repeat(np.append(hours, hours[-1]), HOUR // MINUTE) * MINUTE / HOUR
+    return Usual(hours, float(dispersion[0]), minutes)
 
 
 def _number(start: float) -> int:

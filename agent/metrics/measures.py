@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from agent.contract.layout import Zone
     from agent.kernels.registry import Floats
-    from agent.metrics.day import Day, Flow
+    from agent.metrics.areas import Flow
+    from agent.metrics.day import Day
 
 NINETY = 1.64  # normal quantiles: occupancy is published with 90 %, shares with 95 %
 NINETY_FIVE = 1.96
@@ -38,18 +39,20 @@ class Estimate(NamedTuple):
 UNKNOWN = Estimate(math.nan, 0.0)
 
 
-def _told(day: Day, rows: NDArray[np.int64], first: int, last: int) -> float:
+def told_of(day: Day, rows: NDArray[np.int64], first: int, last: int) -> float:
     """The share of the window that these series told of."""
     return float(day.covered[rows, first:last].mean()) if rows.size and last > first else 0.0
 
 
-def _sum(persons: Floats) -> float:
+def sum_of(persons: Floats) -> float:
+    """Persons in all, missing where none of them is known."""
     return math.nan if np.isnan(persons).all() else float(np.nansum(persons))
 
 
 def flow(way: Flow, first: int, last: int) -> Estimate:
-    """Persons over some lines one way."""
-    return Estimate(_sum(way.persons[first:last]), float(way.told[first:last].mean()))
+    """Persons over some lines one way; missing where a row is too wide to say whether they came in the window."""
+    told = float(way.told[first:last].mean())
+    return Estimate(sum_of(way.persons[first:last]) if way.placed(first, last) else math.nan, told)
 
 
 def zone_of(day: Day, scope: str) -> Zone:
@@ -60,10 +63,13 @@ def zone_of(day: Day, scope: str) -> Zone:
 def present_told(day: Day, scope: str, first: int, last: int) -> float:
     """The share of the window in which it was known who is in an area."""
     area = day.areas[scope]
-    return _told(day, area.told, first, last) if area.told.size else float(area.inward.told[first:last].mean())
+    if area.told.size:
+        return told_of(day, area.told, first, last)
+    return float((area.inward.told[first:last] * ~np.isnan(area.inside[first:last])).mean())
 
 
-def _regions(day: Day, scope: str, metric: str) -> NDArray[np.int64]:
+def regions(day: Day, scope: str, metric: str) -> NDArray[np.int64]:
+    """The rows in which devices tell a metric of a zone's places."""
     return day.rows_of(map(split, zone_of(day, scope).places), metric)
 
 
@@ -101,9 +107,30 @@ def capture_rate(day: Day, scope: str, first: int, last: int) -> Estimate:
     return Estimate(float(share[0]), told, float(share[1]), float(share[2]))
 
 
-def completeness(day: Day, _scope: str, first: int, last: int) -> Estimate:
-    """How much of the window the entrance lines told of."""
-    return Estimate(float(np.mean((day.entered.told[first:last], day.left.told[first:last]))), 1.0)
+def draw_ratio(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """Persons in for each who passed by."""
+    came, passing = entered(day, scope, first, last), passers_by(day, scope, first, last)
+    value = came.value / passing.value if passing.value >= FEWEST else math.nan
+    return Estimate(value, min(came.completeness, passing.completeness))
+
+
+def completeness(day: Day, scope: str, first: int, last: int) -> Estimate:
+    """How much of the window the entrance lines told of, or a sensor of its lines and regions.
+
+    Minutes weigh by how many usually come in them, where that is known.
+    """
+    if scope == "store":
+        told = np.minimum(day.entered.told[first:last], day.left.told[first:last])
+    else:
+        rows = day.rows_of_sensor(scope.partition("/")[0])
+        if not rows.size:
+            return Estimate(0.0, 1.0)
+        told = day.covered[rows, first:last].mean(axis=0)
+    usual = day.usual.get(scope)
+    weights = usual.minutes[first:last] if usual else np.ones(last - first)
+    if not weights.sum() > 0.0:
+        weights = np.ones(told.size)
+    return Estimate(min(1.0, float((told * weights).sum() / weights.sum())), 1.0)
 
 
 # ---- who is there
@@ -142,18 +169,19 @@ def occupancy_peak(day: Day, scope: str, first: int, last: int) -> Estimate:
     return Estimate(float(peak), present_told(day, scope, first, last))
 
 
-def _capacity(day: Day, scope: str) -> float:
+def capacity_of(day: Day, scope: str) -> float:
+    """Persons that the store or a zone holds."""
     return float((day.layout if scope == "store" else zone_of(day, scope)).capacity or 1)
 
 
 def occupancy_ratio(day: Day, scope: str, first: int, last: int) -> Estimate:
     """Mean presence per place."""
-    return _per(occupancy_mean(day, scope, first, last), _capacity(day, scope))
+    return _per(occupancy_mean(day, scope, first, last), capacity_of(day, scope))
 
 
 def occupancy_ratio_now(day: Day, scope: str, at: int) -> Estimate:
     """Presence per place at one minute."""
-    return _per(occupancy_now(day, scope, at), _capacity(day, scope))
+    return _per(occupancy_now(day, scope, at), capacity_of(day, scope))
 
 
 def _per(one: Estimate, capacity: float) -> Estimate:
@@ -166,14 +194,14 @@ def _per(one: Estimate, capacity: float) -> Estimate:
 
 def visits(day: Day, scope: str, first: int, last: int) -> Estimate:
     """Persons who entered the zone: as devices tell of its regions, else over the lines that lead into it."""
-    rows = _regions(day, scope, "visits")
+    rows = regions(day, scope, "visits")
     if rows.size:
-        return Estimate(_sum(day.counts[rows, first:last]), _told(day, rows, first, last))
+        return Estimate(sum_of(day.counts[rows, first:last]), told_of(day, rows, first, last))
     inward = day.areas[scope].inward
     if inward.rows.size:
         return flow(inward, first, last)
-    lines = _regions(day, scope, "in")
-    return Estimate(_sum(day.counts[lines, first:last]), _told(day, lines, first, last)) if lines.size else UNKNOWN
+    lines = regions(day, scope, "in")
+    return Estimate(sum_of(day.counts[lines, first:last]), told_of(day, lines, first, last)) if lines.size else UNKNOWN
 
 
 def entry_rate(day: Day, scope: str, first: int, last: int) -> Estimate:
@@ -185,10 +213,10 @@ def entry_rate(day: Day, scope: str, first: int, last: int) -> Estimate:
 
 def dwell(day: Day, scope: str, first: int, last: int) -> Estimate:
     """Seconds a visit: of persons and seconds told, else by Little's law from who is there and who came."""
-    spent, came = _regions(day, scope, "person_seconds"), _regions(day, scope, "visits")
+    spent, came = regions(day, scope, "person_seconds"), regions(day, scope, "visits")
     if spent.size and came.size:
-        seconds, persons = (np.array([_sum(day.counts[rows, first:last])]) for rows in (spent, came))
-        told = min(_told(day, spent, first, last), _told(day, came, first, last))
+        seconds, persons = (np.array([sum_of(day.counts[rows, first:last])]) for rows in (spent, came))
+        told = min(told_of(day, spent, first, last), told_of(day, came, first, last))
         return Estimate(float(stay_per_visit(seconds, persons, float((last - first) * MINUTE))[0]), told)
     area = day.areas[scope]
     if not area.inward.rows.size:

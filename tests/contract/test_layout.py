@@ -176,6 +176,6 @@ def test_words_name_what_is_and_what_is_not(tmp_path):
     said = explained(read(tmp_path, HEAD + DOOR + A))
 
     assert "Measured" in said
-    assert "occupancy_ratio\n    the store has no capacity; write capacity = N" in said
-    assert "capture_rate\n    no line has role" in said
+    assert "occupancy_ratio, full_share\n    the store has no capacity; write capacity = N" in said
+    assert "capture_rate, draw_ratio\n    no line has role" in said
     assert "queue" not in said

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent.contract.layout import RegionType, StoreType
-from agent.contract.measurable import FIGURES, why_not
+from agent.contract.measurable import FIGURES, names, why_not
 from agent.contract.metrics import EDGE_METRICS
 from agent.documents import FOLDER
 from agent.foundation.toml import ConfigurationError
@@ -144,6 +144,6 @@ def test_rules_bind_the_same_for_the_same_store():
 
 def test_every_figure_of_the_edge_can_be_asked_for():
     """What the agent works out has its row in the list that explanations and rules are made from."""
-    named = {figure.name for figures in FIGURES.values() for figure in figures}
+    named = {name for level in FIGURES for name in names(level)}
 
     assert set(EDGE_METRICS) - named == set()
