@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.buffer.outbox import LETTERS, DeadLetter
+from agent.cameras import cameras, discover
 from agent.contract.times import parse_rfc3339
 from agent.contract.topics import Branch
 from agent.counts import count
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Footfall's agent in the store.")
 layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store mean.")
 app.add_typer(layouts, name="layout")
+app.add_typer(cameras, name="camera")
+app.command()(discover)
 MAX_ANSWER = 4 * 1024 * 1024  # bytes of a recorded answer, the same cap a camera has
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -171,6 +171,7 @@ class Driver(Protocol):
         """The running counters and alarm flags at this moment."""
 
 
+@runtime_checkable
 class Known(Driver, Protocol):
     """A driver of a device that can be asked who it is and what time it has. Not every brand tells."""
 

@@ -31,7 +31,9 @@ FLOOR = {
     "agent.enrol": 3,
     "agent.runtime": 4,
     "agent.__main__": 5,
+    "agent.adding": 5,
     "agent.app": 5,
+    "agent.cameras": 5,
     "agent.cli": 5,
     "agent.counts": 5,
     "agent.desired": 5,
@@ -84,6 +86,7 @@ MAY = {
 }
 
 COMMANDS = (
+    "agent.cameras",
     "agent.cli",
     "agent.counts",
     "agent.replayed",
