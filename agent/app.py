@@ -47,6 +47,7 @@ from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
 from agent.runtime.readings import Memory
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
+from agent.senders import open_senders
 from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
 from agent.sync.desk import Desk
 from agent.sync.uplink import Contact, Sender, Sources, Timing, Uplink
@@ -102,7 +103,9 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
         if not problem:
             keep(own)
-        _tell_ready(ready_file, await _open_page(configuration, report, buffer, {"count": audits.wish}, stack))
+        senders = await open_senders(configuration, pollers, buffer, clock, stack)
+        url = await _open_page(configuration, report, buffer, {"count": audits.wish}, stack)
+        _tell_ready(ready_file, url, senders.port)
         tasks: dict[str, Coroutine[object, object, object]] = {
             "collector": collector.run(),
             "uplink": uplink.run(),
@@ -110,6 +113,7 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
             "cycle": cycle.run(),
             "kernels": warm_kernels(report, settings.kernels.mode),
             "watchdog": feed_watchdog(collector, clock),
+            **senders.tasks,
             **_renewal(configuration),
             **{f"backfill {name}": one.run() for name, one in fills.items()},
         }
@@ -258,10 +262,10 @@ def _tls(configuration: Configuration) -> TlsSettings | None:
     )
 
 
-def _tell_ready(ready_file: Path | None, url: str) -> None:
+def _tell_ready(ready_file: Path | None, url: str, push_port: int | None) -> None:
     systemd.notify(systemd.READY, systemd.status(f"page on {url}"))
     if ready_file:
-        text = json.dumps({"page": url, "pid": os.getpid(), "ready_s": round(_age(), 3)})
+        text = json.dumps({"page": url, "pid": os.getpid(), "push_port": push_port, "ready_s": round(_age(), 3)})
         ready_file.with_suffix(".part").write_text(text, encoding="utf-8")
         ready_file.with_suffix(".part").replace(ready_file)
 

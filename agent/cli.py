@@ -62,11 +62,22 @@ def run(
 
 
 @app.command()
-def check(config: ConfigOption = CONFIG) -> None:
+def check(
+    config: ConfigOption = CONFIG,
+    *,
+    secrets: Annotated[bool, typer.Option(help="show the secrets in the URLs that cameras send to")] = False,
+) -> None:
     """Check the whole configuration without opening a socket; exit status 78 where it is wrong."""
     found = configuration(config, with_files=True)
     sensors = len(found.settings.sensor)
     typer.echo(f"{config}: right. Store {found.settings.store.id}, {sensors} sensors, {found.layout.time_zone}.")
+    from agent.senders import told  # noqa: PLC0415 - no other command needs the daemon's parts
+
+    try:
+        for line in told(found, show=secrets):
+            typer.echo(line)
+    except ConfigurationError as error:
+        end(str(error), WRONG_CONFIGURATION)
 
 
 @app.command()

@@ -237,10 +237,10 @@ def _merged(own: Settings, wanted: Any) -> dict[str, Any]:  # noqa: ANN401 - wha
 
 
 def _sensors(own: list[dict[str, Any]], wanted: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
-    """HQ's list of sensors; each that the device knows keeps its user name and its password's file."""
+    """HQ's list of sensors; each that the device knows keeps its user name, its password's file and how it sends."""
     if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
         raise Unwanted("settings.sensor: a list of tables")
-    known = {one["id"]: {key: one[key] for key in ("username", "password_file")} for one in own}
+    known = {one["id"]: {key: one[key] for key in ("username", "password_file", "push")} for one in own}
     for one in wanted:
         options = one.get("options", {})
         secret = [key for key in options if names_secret(key)] if isinstance(options, dict) else []

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections import Counter
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from agent.contract.layout import Layout
 from agent.contract.topics import HQ
 from agent.contract.wire import Name
 from agent.drivers.reading.brands import brands
 from agent.enrol.identity import CURRENT
+from agent.fields import Port, Table, address, host, time_zone
 from agent.foundation.bounds import refusal
 from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
@@ -27,36 +25,6 @@ from agent.foundation.trust import is_loopback
 WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
 
 INSTALLED = Path("/etc/footfall")  # where the unit's configuration is
-
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
-
-
-def _is_ipv6(text: str) -> bool:
-    with suppress(ValueError):
-        return bool(ipaddress.IPv6Address(text))
-    return False
-
-
-def _host(text: str) -> str:
-    bracketed = text.startswith("[") and text.endswith("]")
-    if not (_is_ipv6(text[1:-1]) if bracketed else _HOST.fullmatch(text)):
-        raise ValueError(f"{text!r} is no host name; write an address or a name, without http:// and without user name")
-    return text
-
-
-def _address(text: str) -> str:
-    """Host or host:port and nothing else: no scheme, no password, no path can be smuggled into a request."""
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?", text)
-    if not match or (match[2] and not 0 < int(match[2]) < 65536):  # noqa: PLR2004 - there are that many ports
-        raise ValueError('write host or host:port, such as "192.0.2.10" or "192.0.2.10:8080", without http://')
-    _host(match[1])
-    return text
-
-
-def _time_zone(text: str) -> str:
-    if text not in available_timezones():
-        raise ValueError(f"{text!r} is no IANA time zone; write one such as Europe/Lisbon")
-    return text
 
 
 def _known_brand(text: str) -> str:
@@ -71,14 +39,7 @@ def _not_hq(text: str) -> str:
     return text
 
 
-Port = Annotated[int, Field(ge=1, le=65535)]
 Segment = Annotated[Name, AfterValidator(_not_hq)]
-
-
-class Table(BaseModel):
-    """A table of the configuration; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Store(Table):
@@ -113,7 +74,7 @@ class Mqtt(Table):
     `resend_jitter` more: thousands of stores come back at once when a line is mended.
     """
 
-    host: Annotated[str, AfterValidator(_host)]
+    host: Annotated[str, AfterValidator(host)]
     port: Port = 1883
     version: Literal[5, 4] = 5
     username: str = ""
@@ -142,7 +103,32 @@ class Page(Table):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    names: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    names: tuple[Annotated[str, AfterValidator(host)], ...] = ()
+
+
+class Push(Table):
+    """Where cameras that send their counts find this agent; the port opens only where a sensor has a secret.
+
+    `broker` is where those that send over MQTT publish; without it, the broker of [mqtt].
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104 - cameras are on the store's network, and each needs its secret
+    port: Annotated[int, Field(ge=0, le=65535)] = 8090
+    broker: Annotated[str, AfterValidator(broker)] = ""
+    broker_port: Port = 1883
+    broker_username: str = ""
+    broker_password_file: str = ""
+
+
+class Sent(Table):
+    """How a camera's messages come in: over HTTP with a secret, or over MQTT with a topic.
+
+    `every`: so many seconds lie between two messages; it is silent when three are missing. 0: nobody knows.
+    """
+
+    secret_file: str = ""
+    topic: Annotated[str, AfterValidator(topic)] = ""
+    every: Annotated[int, Field(ge=0, le=86400)] = 0
 
 
 class History(Table):
@@ -175,12 +161,13 @@ class Sensor(Table):
 
     id: Name
     driver: Annotated[str, AfterValidator(_known_brand)]
-    address: Annotated[str, AfterValidator(_address)]
-    zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    address: Annotated[str, AfterValidator(address)]
+    zone: Annotated[str, AfterValidator(time_zone)] | None = None
     username: str = ""
     password_file: str = ""
     installed: date | None = None
-    options: dict[str, Any] = {}
+    push: Sent = Sent()
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Sensors(Table):
@@ -198,6 +185,7 @@ class Settings(Sensors):
     buffer: Buffer = Buffer()
     page: Page = Page()
     cameras: Cameras = Cameras()
+    push: Push = Push()
     history: History = History()
     kernels: Kernels = Kernels()
     log: Log = Log()
@@ -240,7 +228,8 @@ class Configuration(NamedTuple):
             ConfigurationError: a line for each that cannot.
         """
         mqtt = self.settings.mqtt
-        secrets = [mqtt.password_file, *(sensor.password_file for sensor in self.settings.sensor)]
+        secrets = [mqtt.password_file, self.settings.push.broker_password_file]
+        secrets += [name for sensor in self.settings.sensor for name in (sensor.password_file, sensor.push.secret_file)]
         wrong = []
         for name in dict.fromkeys([*secrets, mqtt.ca_file, mqtt.cert_file, mqtt.key_file]):
             try:

@@ -100,6 +100,21 @@ class Appender:
         self._flush(connection)
         return written
 
+    def add(self, connection: sqlite3.Connection, numbers: Numbers, rows: Iterable[Observation]) -> list[Numbered]:
+        """The rows, each added to what its key already has: single crossings into their minute."""
+        written: list[Numbered] = []
+        for row in rows:
+            self._flush(connection)
+            before = self._before(connection, self._id(connection, checked(row).series), row.start)
+            if before and before.end == row.end and before.value is not None and row.value is not None:
+                quality = row.quality | before.quality
+                written += self.append(
+                    connection, numbers, [row._replace(value=before.value + row.value, quality=quality)]
+                )
+            else:
+                written += self.append(connection, numbers, [row])
+        return written
+
     def _append_among(
         self, connection: sqlite3.Connection, numbers: Numbers, series: int, row: Observation
     ) -> list[Numbered]:
@@ -108,6 +123,10 @@ class Appender:
         if before and _says_the_same(before, row):
             return []
         across = [] if before and before.end == row.end else _overlaps(connection, series, row)
+        if across and row.quality & Quality.CLOCK_CORRECTED:
+            placed = _among(row, across)
+            if placed != row:
+                return self._append_among(connection, numbers, series, placed) if placed.start < placed.end else []
         if _is_lower(row, before, [value for *_, value in across]):
             append_entry(connection, numbers, LedgerEntry(row.sensor, row.start, row.end, "disputed", DISPUTED))
             return []
@@ -180,6 +199,24 @@ def _is_lower(row: Observation, before: Version | None, across: list[float]) -> 
         held = before.value
     # A wide row (an hour that came twice, read once) against the rows it covers: the larger total stays.
     return row.origin is Origin.LOG and bool(across) and row.value < held + sum(across)
+
+
+def _among(row: Observation, across: list[tuple[int, int, int, float]]) -> Observation:
+    """A row whose edges were worked out from a clock that is off, between those that are there.
+
+    Where it is most of one of them and that one most of it, it tells of the same stretch and takes its edges; where
+    they touch by the correction's error, that stretch is left to the other. Those within it are replaced, as ever.
+    """
+    start, end = row.start, row.end
+    for other_start, other_end, _, _ in across:
+        shared = min(row.end, other_end) - max(row.start, other_start)
+        if 2 * shared > max(row.end - row.start, other_end - other_start):
+            return row._replace(start=other_start, end=other_end)
+        if other_start < row.start:
+            start = max(start, other_end)
+        elif other_end > row.end:
+            end = min(end, other_start)
+    return row._replace(start=start, end=end)
 
 
 def _overlaps(connection: sqlite3.Connection, series: int, row: Observation) -> list[tuple[int, int, int, float]]:

@@ -117,10 +117,13 @@ class Buffer:
         entries: Sequence[LedgerEntry] = (),
         state: Mapping[str, object] | None = None,
         *,
+        crossings: Sequence[Observation] = (),
         alerts: Sequence[Alert] = (),
         manual: Sequence[ManualCount] = (),
     ) -> list[Numbered]:
         """One commit: rows of every kind, and the stage's cursor and state as JSON. Which observations were news.
+
+        `crossings` are added to what their minutes already have.
 
         Raises:
             ValueError: a row breaks the contract; nothing was written.
@@ -129,6 +132,7 @@ class Buffer:
         def change(connection: sqlite3.Connection) -> list[Numbered]:
             self._give_up_damaged(connection)
             written = self._appender.append(connection, self._numbers, rows)
+            written += self._appender.add(connection, self._numbers, crossings)
             for entry in entries:
                 append_entry(connection, self._numbers, entry)
             append_alerts(connection, self._numbers, alerts)

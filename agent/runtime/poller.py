@@ -38,6 +38,9 @@ class Asked(NamedTuple):
     problems: list[SensorError]
 
 
+NOTHING = Asked({}, None, [])  # nothing was due, or the device only sends
+
+
 class Polled(NamedTuple):
     """What one tick of one sensor wants committed: rows, ledger entries, and the state they were made from."""
 
@@ -164,7 +167,7 @@ class Poller:
 
     def digest(self, tick: int, asked: Asked | None) -> Polled:
         """Rows and ledger entries of one tick. Changes the book: commit `state` with the rows, or `restore`."""
-        if asked is None:
+        if asked is None or asked == NOTHING:
             return Polled([], self._still_silent(tick), self._state())
         rows: list[Observation] = []
         entries: list[LedgerEntry] = []
@@ -176,7 +179,7 @@ class Poller:
                 entries += holes
         if asked.counters is not None:
             rows += read_totals(self.book.totals, self.sensor, asked.counters, tick)
-        rows, unfit = _fit(rows)
+        rows, unfit = fit(rows)
         problems = [*asked.problems, *(garbled for history in asked.history.values() for garbled in history.problems)]
         problems += unfit
         entries += self._note(tick, problems, answered=bool(asked.history) or asked.counters is not None)
@@ -276,7 +279,7 @@ class Poller:
         self.book = Book.load(stored)
 
 
-def _fit(rows: list[Observation]) -> tuple[list[Observation], list[SensorError]]:
+def fit(rows: list[Observation]) -> tuple[list[Observation], list[SensorError]]:
     """The rows that may be stored, and what is wrong with the others: a device's nonsense costs that row alone."""
     good: list[Observation] = []
     problems: list[SensorError] = []

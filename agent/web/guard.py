@@ -56,15 +56,15 @@ def is_ours(host: str, names: Collection[str]) -> bool:
 class Guard:
     """One application's door."""
 
-    def __init__(self, hosts: Collection[str]) -> None:
+    def __init__(self, hosts: Collection[str], most: int = MOST_CONNECTIONS) -> None:
+        self._most = most
         self._names = own_names() | {host.rstrip(".").lower() for host in hosts}
         self._silent: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}  # connections without a whole request yet
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer only what was asked of this machine, only GET and HEAD, and only without a body."""
-        if timer := self._silent.pop(request.protocol, None):
-            timer.cancel()
+        self.heard(request)
         hosts = request.headers.getall(hdrs.HOST, [])
         if len(hosts) != 1 or not is_ours(hosts[0], self._names):
             raise web.HTTPMisdirectedRequest(text="This is not the host you asked for.\n")
@@ -73,6 +73,11 @@ class Guard:
         if request.body_exists:
             raise web.HTTPRequestEntityTooLarge(0, 1, text="A question has no body.\n")
         return await handler(request)
+
+    def heard(self, request: web.Request) -> None:
+        """A connection has sent a whole request: it is not silent."""
+        if timer := self._silent.pop(request.protocol, None):
+            timer.cancel()
 
     @staticmethod
     async def dress(_request: web.Request, response: web.StreamResponse) -> None:
@@ -83,7 +88,7 @@ class Guard:
     def connect(self, server: web.Server) -> asyncio.Protocol:
         """The protocol of a new connection; one too many, or one that never asks anything, is cut."""
         # Accepted in one go, connections are not the server's yet; those are among the silent ones.
-        crowded = max(len(server.connections), len(self._silent)) >= MOST_CONNECTIONS
+        crowded = max(len(server.connections), len(self._silent)) >= self._most
         protocol, patience = server(), 0.0 if crowded else FIRST_REQUEST
         self._silent[protocol] = asyncio.get_running_loop().call_later(patience, self._cut, protocol)
         return protocol

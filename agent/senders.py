@@ -1,0 +1,126 @@
+"""Cameras that send their counts: which there are by the configuration, and the parts that take their messages."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import quote
+
+import structlog
+
+from agent.drivers.base import Kind
+from agent.foundation.toml import ConfigurationError, named_file
+from agent.runtime.inbox import Box, Inbox, load_box
+from agent.runtime.listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from contextlib import AsyncExitStack
+
+    from agent.buffer.buffer import Buffer
+    from agent.drivers.base import Listener as Receiving
+    from agent.foundation.clock import Clock
+    from agent.runtime.poller import Poller
+    from agent.settings import Configuration, Sensor
+
+log = structlog.get_logger()
+
+_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+OTHERS = 0o077  # the permissions of a file that is not its owner's alone
+
+
+def secrets_of(configuration: Configuration) -> dict[str, str]:
+    """The secret of each sensor that sends over HTTP.
+
+    Raises:
+        ConfigurationError: one cannot be used; the text says how to make one.
+    """
+    found = {}
+    for sensor in configuration.settings.sensor:
+        name = sensor.push.secret_file
+        if name:
+            secret = configuration.secret(name).strip()
+            path = named_file(configuration.file, name)
+            if not _SECRET.fullmatch(secret):
+                raise ConfigurationError(
+                    f"{path}: the secret of {sensor.id} needs 16 to 128 letters, digits, dashes or underscores; make"
+                    f" one with: (umask 077; openssl rand -hex 16 > {name})"
+                )
+            if path.stat().st_mode & OTHERS:
+                raise ConfigurationError(f"{path}: others may read this secret; say: chmod 600 {name}")
+            found[sensor.id] = secret
+    return found
+
+
+def path_of(sensor: str, secret: str) -> str:
+    """The path that a camera sends to."""
+    return f"/push/{quote(sensor)}/{secret}"
+
+
+def told(configuration: Configuration, *, show: bool = False) -> list[str]:
+    """What a technician enters into each camera that sends; the secrets only where `show` says so.
+
+    Raises:
+        ConfigurationError: a secret cannot be used.
+    """
+    settings, secrets = configuration.settings, secrets_of(configuration)
+    lines = []
+    for sensor in settings.sensor:
+        if sensor.id in secrets:
+            secret = secrets[sensor.id] if show else "…"
+            url = f"http://ADDRESS:{settings.push.port}{path_of(sensor.id, secret)}"
+            lines.append(f"{sensor.id}: enter in the camera, as where it sends its counts by HTTP POST: {url}")
+        if sensor.push.topic:
+            broker = settings.push.broker or settings.mqtt.host
+            lines.append(f"{sensor.id}: let the camera publish at {broker} on {sensor.push.topic}")
+    if secrets:
+        hint = "" if show else " --secrets prints them with their secrets."
+        lines.append(f"ADDRESS is this computer's on the cameras' network.{hint}")
+    return lines
+
+
+def is_sent(sensor: Sensor) -> bool:
+    """Whether this sensor's messages are taken."""
+    return bool(sensor.push.secret_file or sensor.push.topic)
+
+
+class Senders(NamedTuple):
+    """The parts that take messages: the port of the HTTP listener, where it is open, and what runs for ever."""
+
+    port: int | None
+    tasks: dict[str, Coroutine[object, object, object]]
+
+
+async def open_senders(
+    configuration: Configuration, pollers: Sequence[Poller], buffer: Buffer, clock: Clock, stack: AsyncExitStack
+) -> Senders:
+    """Take messages for all sensors that send; nothing is opened where none does.
+
+    Raises:
+        ConfigurationError: a brand's cameras do not send, or a secret cannot be used.
+        OSError: the port cannot be had.
+    """
+    by_id = {sensor.id: sensor for sensor in configuration.settings.sensor if is_sent(sensor)}
+    boxes = [await _box(by_id[poller.sensor], poller, buffer) for poller in pollers if poller.sensor in by_id]
+    if not boxes:
+        return Senders(None, {})
+    inbox = Inbox(boxes, buffer, clock)
+    return Senders(await _listen(configuration, inbox, stack), {"inbox": inbox.run()})
+
+
+async def _box(sensor: Sensor, poller: Poller, buffer: Buffer) -> Box:
+    if not hasattr(poller.driver, "receive"):
+        raise ConfigurationError(f"{sensor.id}: a {sensor.driver} camera of this kind does not send its counts")
+    asked = any(kind in poller.driver.cadence for kind in (Kind.LINES, Kind.COUNTERS))
+    driver = cast("Receiving", poller.driver)
+    return await load_box(sensor.id, driver, poller.condition, buffer, every=sensor.push.every, counters=not asked)
+
+
+async def _listen(configuration: Configuration, inbox: Inbox, stack: AsyncExitStack) -> int | None:
+    secrets, push = secrets_of(configuration), configuration.settings.push
+    if not secrets:
+        return None
+    runner, port = await Listener(secrets, inbox).open(push.host, push.port)
+    stack.push_async_callback(runner.cleanup)
+    log.info("push_listens", host=push.host, port=port, sensors=sorted(secrets))
+    return port
