@@ -103,7 +103,7 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
         if not problem:
             keep(own)
-        senders = await open_senders(configuration, pollers, buffer, clock, stack)
+        senders = await open_senders(configuration, link_settings(configuration), pollers, buffer, clock, stack)
         url = await _open_page(configuration, report, buffer, {"count": audits.wish}, stack)
         _tell_ready(ready_file, url, senders.port)
         tasks: dict[str, Coroutine[object, object, object]] = {

@@ -22,7 +22,7 @@ def _is_ipv6(text: str) -> bool:
     return False
 
 
-def host(text: str) -> str:
+def checked_host(text: str) -> str:
     """A name or an address, and nothing else."""
     bracketed = text.startswith("[") and text.endswith("]")
     if not (_is_ipv6(text[1:-1]) if bracketed else _HOST.fullmatch(text)):
@@ -30,28 +30,28 @@ def host(text: str) -> str:
     return text
 
 
-def address(text: str) -> str:
+def checked_address(text: str) -> str:
     """Host or host:port and nothing else: no scheme, no password, no path can be smuggled into a request."""
     match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?", text)
     if not match or (match[2] and not 0 < int(match[2]) < 65536):  # noqa: PLR2004 - there are that many ports
         raise ValueError('write host or host:port, such as "192.0.2.10" or "192.0.2.10:8080", without http://')
-    host(match[1])
+    checked_host(match[1])
     return text
 
 
-def broker(text: str) -> str:
+def checked_broker(text: str) -> str:
     """A host, or none."""
-    return host(text) if text else ""
+    return checked_host(text) if text else ""
 
 
-def topic(text: str) -> str:
+def checked_topic(text: str) -> str:
     """What can be subscribed to, or nothing."""
     if text and (len(text) > MOST_TOPIC or not text.isprintable() or not _TOPIC.fullmatch(text)):
         raise ValueError(f"{text[:80]!r} is no topic to subscribe to; write one such as cameras/door-1 or cameras/#")
     return text
 
 
-def time_zone(text: str) -> str:
+def checked_time_zone(text: str) -> str:
     """An IANA time zone."""
     if text not in available_timezones():
         raise ValueError(f"{text!r} is no IANA time zone; write one such as Europe/Lisbon")

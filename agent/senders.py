@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import quote
 
 import structlog
 
 from agent.drivers.base import Kind
+from agent.foundation.mqtt import LinkSettings
 from agent.foundation.toml import ConfigurationError, named_file
 from agent.runtime.inbox import Box, Inbox, load_box
 from agent.runtime.listener import Listener
+from agent.runtime.subscriber import KEPT_FOR, MOST_WAITING, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+RECONNECT_CAP = 30.0  # real seconds: the cameras' broker is in the store, nobody else comes back at the same time
 OTHERS = 0o077  # the permissions of a file that is not its owner's alone
 
 
@@ -92,9 +96,14 @@ class Senders(NamedTuple):
 
 
 async def open_senders(
-    configuration: Configuration, pollers: Sequence[Poller], buffer: Buffer, clock: Clock, stack: AsyncExitStack
+    configuration: Configuration,
+    line: LinkSettings,
+    pollers: Sequence[Poller],
+    buffer: Buffer,
+    clock: Clock,
+    stack: AsyncExitStack,
 ) -> Senders:
-    """Take messages for all sensors that send; nothing is opened where none does.
+    """Take messages for all sensors that send; nothing is opened where none does. `line` leads to [mqtt]'s broker.
 
     Raises:
         ConfigurationError: a brand's cameras do not send, or a secret cannot be used.
@@ -105,15 +114,42 @@ async def open_senders(
     if not boxes:
         return Senders(None, {})
     inbox = Inbox(boxes, buffer, clock)
-    return Senders(await _listen(configuration, inbox, stack), {"inbox": inbox.run()})
+    tasks: dict[str, Coroutine[object, object, object]] = {"inbox": inbox.run()}
+    topics = {sensor.id: sensor.push.topic for sensor in by_id.values() if sensor.push.topic}
+    if topics:
+        tasks["subscriber"] = Subscriber(_broker(configuration, line), topics, inbox).run()
+    return Senders(await _listen(configuration, inbox, stack), tasks)
+
+
+def _broker(configuration: Configuration, line: LinkSettings) -> LinkSettings:
+    """Where cameras publish: their own broker, else the one of [mqtt]. The broker knows us again by our name."""
+    push, name = configuration.settings.push, f"{configuration.settings.device.id}-cameras"
+    if not push.broker:
+        return replace(line, client_id=name, keeps_for=KEPT_FOR, receive_maximum=MOST_WAITING)
+    password = configuration.secret(push.broker_password_file)
+    return LinkSettings(
+        push.broker,
+        push.broker_port,
+        name,
+        push.broker_username,
+        password,
+        keeps_for=KEPT_FOR,
+        receive_maximum=MOST_WAITING,
+        reconnect_cap=RECONNECT_CAP,
+    )
 
 
 async def _box(sensor: Sensor, poller: Poller, buffer: Buffer) -> Box:
     if not hasattr(poller.driver, "receive"):
         raise ConfigurationError(f"{sensor.id}: a {sensor.driver} camera of this kind does not send its counts")
-    asked = any(kind in poller.driver.cadence for kind in (Kind.LINES, Kind.COUNTERS))
-    driver = cast("Receiving", poller.driver)
-    return await load_box(sensor.id, driver, poller.condition, buffer, every=sensor.push.every, counters=not asked)
+    box = await load_box(sensor.id, cast("Receiving", poller.driver), poller.condition, buffer)
+    box.every = sensor.push.every
+    if Kind.LINES in poller.driver.cadence:
+        box.counters = box.asks_nothing = False  # its memory tells of the same persons, minute by minute
+    else:
+        poller.leave(Kind.COUNTERS)
+        box.asks_nothing = not poller.asks
+    return box
 
 
 async def _listen(configuration: Configuration, inbox: Inbox, stack: AsyncExitStack) -> int | None:

@@ -16,7 +16,7 @@ from agent.contract.topics import HQ
 from agent.contract.wire import Name
 from agent.drivers.reading.brands import brands
 from agent.enrol.identity import CURRENT
-from agent.fields import Port, Table, address, host, time_zone
+from agent.fields import Port, Table, checked_address, checked_broker, checked_host, checked_time_zone, checked_topic
 from agent.foundation.bounds import refusal
 from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
@@ -74,7 +74,7 @@ class Mqtt(Table):
     `resend_jitter` more: thousands of stores come back at once when a line is mended.
     """
 
-    host: Annotated[str, AfterValidator(host)]
+    host: Annotated[str, AfterValidator(checked_host)]
     port: Port = 1883
     version: Literal[5, 4] = 5
     username: str = ""
@@ -103,7 +103,7 @@ class Page(Table):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    names: tuple[Annotated[str, AfterValidator(host)], ...] = ()
+    names: tuple[Annotated[str, AfterValidator(checked_host)], ...] = ()
 
 
 class Push(Table):
@@ -114,7 +114,7 @@ class Push(Table):
 
     host: str = "0.0.0.0"  # noqa: S104 - cameras are on the store's network, and each needs its secret
     port: Annotated[int, Field(ge=0, le=65535)] = 8090
-    broker: Annotated[str, AfterValidator(broker)] = ""
+    broker: Annotated[str, AfterValidator(checked_broker)] = ""
     broker_port: Port = 1883
     broker_username: str = ""
     broker_password_file: str = ""
@@ -127,7 +127,7 @@ class Sent(Table):
     """
 
     secret_file: str = ""
-    topic: Annotated[str, AfterValidator(topic)] = ""
+    topic: Annotated[str, AfterValidator(checked_topic)] = ""
     every: Annotated[int, Field(ge=0, le=86400)] = 0
 
 
@@ -161,8 +161,8 @@ class Sensor(Table):
 
     id: Name
     driver: Annotated[str, AfterValidator(_known_brand)]
-    address: Annotated[str, AfterValidator(address)]
-    zone: Annotated[str, AfterValidator(time_zone)] | None = None
+    address: Annotated[str, AfterValidator(checked_address)]
+    zone: Annotated[str, AfterValidator(checked_time_zone)] | None = None
     username: str = ""
     password_file: str = ""
     installed: date | None = None

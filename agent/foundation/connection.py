@@ -39,7 +39,10 @@ class LinkDown(ConnectionError):
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """Where the broker is and how to speak to it. `version` is 5 or 4 (MQTT 3.1.1)."""
+    """Where the broker is and how to speak to it. `version` is 5 or 4 (MQTT 3.1.1).
+
+    `keeps_for`: so many seconds the broker keeps what comes for us while we are away; then `client_id` must stay.
+    """
 
     host: str
     port: int
@@ -50,6 +53,7 @@ class LinkSettings:
     keepalive: int = 20
     tls: TlsSettings | None = None
     receive_maximum: int | None = None
+    keeps_for: int = 0
     reconnect_first: float = 0.5
     reconnect_cap: float = 300.0
 
@@ -112,7 +116,7 @@ class _Client(paho.Client):
         super().__init__(
             CallbackAPIVersion.VERSION2,
             settings.client_id,
-            clean_session=None if five else True,
+            clean_session=None if five else not settings.keeps_for,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
             manual_ack=manual_ack,
@@ -166,7 +170,9 @@ class Connection:
             properties.MaximumPacketSize = MAX_INBOUND
             if settings.receive_maximum:
                 properties.ReceiveMaximum = settings.receive_maximum
-            options = {"clean_start": True, "properties": properties}
+            if settings.keeps_for:
+                properties.SessionExpiryInterval = settings.keeps_for
+            options = {"clean_start": not settings.keeps_for, "properties": properties}
         self._client.connect(settings.host, settings.port, settings.keepalive, **options)
 
     @property

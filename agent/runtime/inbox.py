@@ -47,7 +47,8 @@ class NotStored(Exception):
 class Box:
     """One sensor whose messages are taken. `every`: so many seconds lie between two, 0 where nobody knows.
 
-    counters: running totals count from its messages; else the poller asks for them.
+    counters: running totals count from its messages; else the poller asks for them. asks_nothing: its messages are all
+    that tells how it is.
     """
 
     sensor: str
@@ -57,12 +58,8 @@ class Box:
     seen: Seen
     every: int = 0
     counters: bool = True
+    asks_nothing: bool = True
     stored: str = ""  # the post as the file has it
-
-    @property
-    def asks_nothing(self) -> bool:
-        """Whether its messages are all that tells how it is."""
-        return not self.driver.cadence
 
 
 class _Mail(NamedTuple):
@@ -98,12 +95,21 @@ class Inbox:
         except Garbled as error:
             self._trouble(box, error)
             raise
+        if not (pushed.rows or pushed.crossings):  # running totals: the next message tells them again
+            self._note(box, pushed)
+            return True
         if not pushed.fingerprint:
             pushed = pushed._replace(fingerprint=hashlib.sha256(body).hexdigest())
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._mail.append(_Mail(box, pushed, self._clock.now(), done))
         self._came.set()
         return await done
+
+    def _note(self, box: Box, pushed: Pushed) -> None:
+        """Take in what needs no commit of its own: some cameras tell their totals many times a second."""
+        now = self._clock.now()
+        self._well(box, now, pushed)
+        take(box.post, box.sensor, Dated(pushed, int(now)), counters=box.counters)
 
     async def run(self) -> None:
         """Commit what comes, and what minutes that end add, until cancelled."""
@@ -204,6 +210,12 @@ class Inbox:
             log.warning("push_not_understood", sensor=box.sensor, why=str(error), raw=error.raw)
         box.condition.problem, box.condition.trouble = str(error), "answer not understood"
 
+    def unreachable(self, sensors: Sequence[str], why: str) -> None:
+        """Say of sensors that nothing of theirs can come in."""
+        for box in (self.boxes[sensor] for sensor in sensors):
+            if box.asks_nothing and not box.condition.problem:
+                box.condition.up, box.condition.problem, box.condition.trouble = False, why, "no answer"
+
     def _look_for_silence(self, now: int) -> None:
         """Say of a sensor that sends at known times that nothing comes any more."""
         for box in self.boxes.values():
@@ -229,15 +241,13 @@ def _join(made: Made, more: Made) -> None:
     made.problems.extend(more.problems)
 
 
-async def load_box(
-    sensor: str, driver: Listener, condition: Condition, buffer: Buffer, *, every: int = 0, counters: bool = True
-) -> Box:
+async def load_box(sensor: str, driver: Listener, condition: Condition, buffer: Buffer) -> Box:
     """A sensor's box as it was last committed."""
     stored = await buffer.state(state_name(sensor))
     post = Post.load(stored) if stored else Post()
     if post.last:
         condition.last_answer = float(post.last)
-    return Box(sensor, driver, condition, post, await Seen.load(buffer, sensor), every, counters)
+    return Box(sensor, driver, condition, post, await Seen.load(buffer, sensor))
 
 
 def state_name(sensor: str) -> str:

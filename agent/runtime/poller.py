@@ -109,6 +109,15 @@ class Poller:
 
     # ---- asking
 
+    def leave(self, kind: Kind) -> None:
+        """Ask for a kind no more: the device sends it."""
+        self._unsupported.add(kind)
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to ask for."""
+        return not self.driver.cadence.keys() <= self._unsupported
+
     async def ask(self, tick: int) -> Asked | None:
         """Everything due at this tick, within the deadline; None while backing off."""
         loop = asyncio.get_running_loop()

@@ -56,7 +56,7 @@ MILESIGHT = ("milesight", 'family = "push"')
 class Agent:
     """`footfall-agent run` in a folder, started and killed as often as a test likes."""
 
-    def __init__(self, folder, sensors, broker=9, *, topics=None, port=0):
+    def __init__(self, folder, sensors, broker=9, *, topics=None, port=0, clock=""):
         self.folder = folder
         text, layout = AGENT.format(broker=broker, port=port), LAYOUT
         for name, (driver, options) in sensors.items():
@@ -69,6 +69,7 @@ class Agent:
         (folder / "layout.toml").write_text(layout)
         self._ready = folder / "ready.json"
         command = python("agent", "run", "--config", str(folder / "agent.toml"), "--ready-file", str(self._ready))
+        command += ["--clock", clock] if clock else []
         self.process = Process("agent", command, folder, {"PYTHONPATH": ":".join(filter(None, sys.path))})
         self.session = None
 
