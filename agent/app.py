@@ -7,9 +7,10 @@ import asyncio
 import json
 import os
 import secrets
+import sqlite3
 import sys
 import zlib
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from importlib.metadata import version
@@ -20,7 +21,7 @@ import aiohttp
 import structlog
 from aiohttp.web import AppRunner, UnixSite
 
-from agent.buffer.buffer import Buffer
+from agent.buffer.refuge import NotKept, Refuge, open_somewhere
 from agent.contract.times import DAY
 from agent.contract.topics import Branch
 from agent.desired import Trial
@@ -48,7 +49,7 @@ from agent.runtime.readings import Memory
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
 from agent.senders import open_senders
-from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
+from agent.settings import DISK_FAILED, WRONG_CONFIGURATION, Configuration, Sensor
 from agent.sync.desk import Desk
 from agent.sync.uplink import Contact, Sender, Sources, Timing, Uplink
 from agent.web.local import local_application
@@ -57,6 +58,7 @@ from agent.web.page import application, serve
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from agent.buffer.buffer import Buffer
     from agent.web.local import Wish
 
 log = structlog.get_logger()
@@ -78,10 +80,12 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
     configure(settings.log.level)
     install_stop_signals(stop)
     async with AsyncExitStack() as stack:
-        buffer = await Buffer.open(configuration.buffer_path, clock, settings.buffer.cap_bytes)
+        buffer = await open_somewhere(configuration.buffer_path, clock, settings.buffer.cap_bytes)
         stack.push_async_callback(buffer.close)
         if buffer.report:
             log.error("buffer_mended", what=buffer.report)
+        if buffer.unusable:
+            log.error("numbers_only_in_memory", why=buffer.unusable)
         if problem:
             log.error("last_good_configuration_runs", why=problem)
         session = await stack.enter_async_context(_camera_session(loopback=settings.cameras.loopback))
@@ -115,12 +119,14 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
             "watchdog": feed_watchdog(collector, clock),
             **senders.tasks,
             **_renewal(configuration),
+            **({"refuge": buffer.watch(stop.set)} if isinstance(buffer, Refuge) else {}),
             **{f"backfill {name}": one.run() for name, one in fills.items()},
         }
         await run_until_stopped(tasks, stop)
-        if not trial.restarting:  # systemd would end a process that said so and goes on
+        again = trial.restarting or buffer.returning
+        if not again:  # systemd would end a process that said so and goes on
             systemd.notify(systemd.STOPPING)
-    return trial.restarting
+    return again
 
 
 def _camera_session(*, loopback: bool) -> aiohttp.ClientSession:
@@ -156,7 +162,7 @@ async def _poller(
     for kind in driver.cadence:
         if kind in INTERVALS:
             # After a damaged buffer earlier differences may be at HQ already: the first reading is only a baseline.
-            book.memories.setdefault(kind, Memory(begins, cold=bool(buffer.report)))
+            book.memories.setdefault(kind, Memory(begins, cold=bool(buffer.report or buffer.unusable)))
     return Poller(sensor.id, driver, zone, book)
 
 
@@ -190,10 +196,13 @@ async def _open_page(
     local = AppRunner(local_application(page, wishes), access_log=None, shutdown_timeout=2.0)
     await local.setup()
     stack.push_async_callback(local.cleanup)
-    socket.unlink(missing_ok=True)
-    await UnixSite(local, str(socket)).start()
-    socket.chmod(0o600)
-    stack.callback(socket.unlink, missing_ok=True)
+    try:
+        socket.unlink(missing_ok=True)
+        await UnixSite(local, str(socket)).start()
+        socket.chmod(0o600)
+        stack.callback(socket.unlink, missing_ok=True)
+    except OSError as error:  # its folder may be the disk that cannot be used
+        log.warning("no_local_socket", why=str(error))
     url = f"http://{settings.host}:{port}"
     log.info("page_listens", url=url)
     return url
@@ -289,7 +298,12 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION
-    with suppress(KeyboardInterrupt):
+    try:
         if asyncio.run(run(configuration, problem, options.clock, options.ready_file)):
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line, as it was
+    except KeyboardInterrupt:
+        pass
+    except (NotKept, sqlite3.OperationalError) as error:
+        sys.stderr.write(f"footfall-agent: the disk takes nothing: {error}\n")
+        return DISK_FAILED
     return 0

@@ -38,6 +38,8 @@ from agent.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.settings import Configuration
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Footfall's agent in the store.")
 layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store mean.")
 app.add_typer(layouts, name="layout")
@@ -84,7 +86,7 @@ def check(
 def status(*, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """How the store stands: asks the running agent, or looks into the buffer where none runs."""
     found = configuration(config)
-    answer = asyncio.run(_ask_agent(found.socket_path)) if found.socket_path.exists() else None
+    answer = asyncio.run(_ask_agent(found))
     if answer is None:
         answer = _look_into(found.buffer_path)
     if as_json:
@@ -219,13 +221,19 @@ def _or_exit(make: Callable[[], Any], option: str) -> Any:  # noqa: ANN401 - wha
         end(f"--{option}: {error}" if option else str(error))
 
 
-async def _ask_agent(socket: Path) -> dict[str, Any] | None:
+async def _ask_agent(found: Configuration) -> dict[str, Any] | None:
+    """Over the local socket or, where a disk that cannot be used has no room for one, by the page's port."""
+    if found.socket_path.exists():
+        return await _ask(aiohttp.UnixConnector(str(found.socket_path)), "http://localhost")
+    page = found.settings.page
+    return await _ask(aiohttp.TCPConnector(), f"http://{page.host}:{page.port}") if page.port else None
+
+
+async def _ask(connector: aiohttp.BaseConnector, address: str) -> dict[str, Any] | None:
     try:
         async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(10)
-            ) as session,
-            session.get("http://localhost/api/health") as answer,
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(10)) as session,
+            session.get(f"{address}/api/health") as answer,
         ):
             found: dict[str, Any] = await answer.json()
             return {"running": True, **found}

@@ -22,6 +22,7 @@ from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
 from agent.foundation.trust import is_loopback
 
+DISK_FAILED = 74  # exit status, sysexits' EX_IOERR: something could not be written; systemd starts us again
 WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
 
 INSTALLED = Path("/etc/footfall")  # where the unit's configuration is

@@ -36,3 +36,8 @@ class Ballast:
         except OSError:
             return False
         return True
+
+
+def ballast_of(database: Path) -> Ballast:
+    """The ballast beside a database."""
+    return Ballast(database.with_name(database.name + ".ballast"))

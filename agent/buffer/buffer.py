@@ -6,11 +6,11 @@ import asyncio
 import sqlite3
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agent.buffer import damage, kept, outbox, room
 from agent.buffer.append import Appender, append_alerts, append_entry, append_manual
-from agent.buffer.ballast import Ballast
+from agent.buffer.ballast import ballast_of
 from agent.buffer.greeting import Greeting, unsend
 from agent.buffer.kinds import entry_of, observation_of
 from agent.buffer.numbers import Numbers
@@ -46,6 +46,7 @@ FINAL = ("committed", "duplicate", "rejected")
 class Buffer:
     """One file, written by this object alone. Every method that changes something is one transaction.
 
+    `unusable` says why there is no file and all is in memory; `returning`, that there could be one now.
     What raises sqlite3.OperationalError because the disk does not take it has changed nothing and may be tried again.
     """
 
@@ -53,7 +54,7 @@ class Buffer:
         self._database = database
         self._clock = clock
         self._cap = self._declared_cap = cap_bytes
-        self._ballast = Ballast(database.path.with_name(database.path.name + ".ballast"))
+        self._ballast = ballast_of(database.path)
         self._numbers = Numbers(connection)
         self._appender = Appender(connection)
         self._cutter = Cutter(connection, clock.now())
@@ -67,24 +68,32 @@ class Buffer:
         self._prune_at = 0.0
         self._last_tally: Tally | None = None
         self.appended = asyncio.Event()
-        self.report = ""
+        self.report = self.unusable = ""
+        self.returning = False
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock, cap_bytes: int) -> Buffer:
+    async def open(cls, path: Path, clock: Clock, cap_bytes: int) -> Self:
         """Open the file, count this start as a boot, and say in `report` what had to be mended."""
         database, report = await open_database(path, clock.now())
-
-        def begin(connection: sqlite3.Connection) -> Buffer:
-            made = cls(database, connection, clock, cap_bytes)
-            made._numbers.identity.boot += 1
-            made._greeting.note_start(connection)
-            made._numbers.save(connection)
-            made._ballast.fill()
-            return made
-
-        buffer = await database.write(begin)
+        try:
+            buffer = await cls.begin(database, clock, cap_bytes)
+        except sqlite3.Error:
+            await database.close()
+            raise
         buffer.report = report
         return buffer
+
+    @classmethod
+    async def begin(cls, database: Database, clock: Clock, cap_bytes: int) -> Self:
+        """Count this start as a boot of a database that is open."""
+        return await database.write(lambda connection: cls(database, connection, clock, cap_bytes)._begun(connection))  # noqa: SLF001 - its own
+
+    def _begun(self, connection: sqlite3.Connection) -> Self:
+        self._numbers.identity.boot += 1
+        self._greeting.note_start(connection)
+        self._numbers.save(connection)
+        self._ballast.fill()
+        return self
 
     async def close(self) -> None:
         """Write what is not yet written, then close; the error of a disk that takes nothing comes after closing."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Names in the buffer's state: the first number of the first start without a hello; what was sent before and is unsent
 # again; and how often that happened, which marks the ids of batches so that none is used twice.
-UNHEARD, RESENT, AGAIN = "unheard", "resent", "again"
+OWN = UNHEARD, RESENT, AGAIN = "unheard", "resent", "again"
 
 
 class Greeting:

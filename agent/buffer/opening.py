@@ -35,7 +35,7 @@ async def open_database(path: Path, now: float, migrations: Path = MIGRATIONS) -
         sqlite3.OperationalError: the disk gives or takes nothing at all.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    side = path.with_name(f"{path.stem}.older{path.suffix}")
+    side = side_of(path)
     _finish(path)
     try:
         if suspect(path).exists():
@@ -49,6 +49,16 @@ async def open_database(path: Path, now: float, migrations: Path = MIGRATIONS) -
             raise
         return await _begin_anew(path, now, migrations, str(error))
     return Opened(database, await _take_over(side, database, migrations, now) if side.exists() else "")
+
+
+async def open_in_memory(migrations: Path = MIGRATIONS) -> Database:
+    """A database that no disk is needed for."""
+    return await _open_sound(None, migrations)
+
+
+def side_of(path: Path) -> Path:
+    """The file in which rows wait that could not be put into the buffer's own; the next opening takes them over."""
+    return path.with_name(f"{path.stem}.older{path.suffix}")
 
 
 def suspect(path: Path) -> Path:
@@ -96,11 +106,11 @@ async def _take_over(side: Path, database: Database, migrations: Path, now: floa
         return f"{side.name} could not be read ({error}) and is kept aside"
     # A kill before this line merges once more, and rows that are there already are no news.
     _files(side, Path.unlink)
-    return f"{saved} rows of {side.name}, written while an older version ran, were taken over"
+    return f"{saved} rows of {side.name}, written beside the buffer meanwhile, were taken over"
 
 
-async def _open_sound(path: Path, migrations: Path) -> Database:
-    database = await Database.open(path)
+async def _open_sound(path: Path | None, migrations: Path) -> Database:
+    database = await (Database.open(path) if path else Database.in_memory())
 
     def prepare(connection: sqlite3.Connection) -> None:
         if not is_sound(connection):

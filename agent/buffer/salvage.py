@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agent.buffer import kept, losses
 from agent.buffer.append import Appender, append_alerts, append_entry, append_manual
 from agent.buffer.damage import AGAIN, DAMAGED, MOST, STORE
+from agent.buffer.greeting import OWN
 from agent.buffer.kinds import ALERT, KINDS, LEDGER, MANUAL, OBSERVATION, entry_of, observation_of
 from agent.buffer.losses import UNREADABLE
 from agent.buffer.numbers import SETS, Identity, Numbers
@@ -228,6 +229,7 @@ def merge(side: Path, connection: sqlite3.Connection, migrations: Path, now: flo
         migrate(source, migrations)
         states = source.execute("SELECT name, value FROM kept WHERE name <> 'identity' AND name NOT LIKE 'numbers:%'")
         books = {name: json.loads(value) for name, value in states if not name.startswith("cursor:")}
+        books = {name: value for name, value in books.items() if name not in OWN}  # about numbers of its own epoch
     with closing(open_read_only(side)) as source:
         numbers, old = Numbers(connection), Old(source)
         saved = _take_over(old, connection, numbers, now)

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 HOUR = 3600.0
 DAY = 24 * HOUR
+FAILED = 60.0  # real seconds at least after a failure, where a disk that takes nothing cannot keep the time of the try
 TELL_FROM = 30 * DAY  # before its end a certificate that cannot be renewed is somebody's business
 _TRIED = "tried"  # a file whose time says when; a restart must not try sooner
 
@@ -46,13 +47,13 @@ class Renewal:
             await asyncio.sleep(self._rest())
             held = identity.read_identity(self._folder)
             waits = identity.tls_of(self._folder, identity.NEXT)
-            if held and (waits or self._now() >= due(held)):
-                await self.once(held)
+            if held and (waits or self._now() >= due(held)) and not await self.once(held):
+                await asyncio.sleep(FAILED)
 
     async def once(self, held: Identity) -> bool:
         """Try to renew; whether a new certificate is in use. The old one stays until the new one is proved."""
-        self._note_try()
         try:
+            self._note_try()
             await self._prove(await self._candidate(held))
         except (EnrolmentError, OSError) as problem:
             self._tell(held, problem)

@@ -33,7 +33,10 @@ def temperature() -> float | None:
     return None
 
 
-def free_bytes(path: Path) -> int:
-    """Room on the disk of a file for whoever is not root."""
-    found = os.statvfs(path.parent)
+def free_bytes(path: Path) -> int | None:
+    """Room on the disk of a file for whoever is not root; None where its folder cannot even be looked at."""
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return None
     return found.f_bavail * found.f_frsize

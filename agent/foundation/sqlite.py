@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import aiosqlite
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -46,7 +46,16 @@ class Database:
     @classmethod
     async def open(cls, path: Path) -> Self:
         """Open or create the file with its pragmas; sqlite3.DatabaseError where it is damaged beyond that."""
-        connection = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
+        return await cls._made(path, path)
+
+    @classmethod
+    async def in_memory(cls) -> Self:
+        """A database that lives as long as its connection. Its path names nothing, and nothing can be beside it."""
+        return await cls._made(":memory:", Path("/dev/null/memory.db"))
+
+    @classmethod
+    async def _made(cls, address: Path | str, path: Path) -> Self:
+        connection = await aiosqlite.connect(address, isolation_level=None, cached_statements=256)
         connection.text_factory = _tolerant
         try:
             await connection.executescript(_PRAGMAS)

@@ -76,6 +76,7 @@ class Report:
             tally=tally,
             room_s=self._room(tally, now),
             storing_problem=parts.collector.storing,
+            memory_only=parts.buffer.unusable,
             configuration_problem=self._about.configuration_problem,
             buffer_report=parts.buffer.report,
             kernels=self.kernels,
@@ -120,7 +121,7 @@ class Report:
             bytes_sent=self._parts.contact.bytes_sent,
             dead_letters=tally.dead_letters,
             bytes_written=written_bytes(),
-            storing_problem=self._parts.collector.storing or None,
+            storing_problem=self._parts.collector.storing or _in_memory(self._parts.buffer) or None,
             last_number=self._parts.buffer.highest,
             disk_free=free_bytes(self._parts.buffer.path),
             temperature=temperature(),
@@ -158,6 +159,10 @@ class Report:
         per_row = tally.used_bytes / tally.created if tally.created > 10_000 else ROW_BYTES  # noqa: PLR2004 - old enough to tell
         waiting = (tally.unsent_fresh + tally.unsent_backlog) * per_row  # what HQ has makes room when it is needed
         return max(0.0, tally.cap_bytes - waiting) / (per_row * (tally.created - before) / (now - since))
+
+
+def _in_memory(buffer: Buffer) -> str:
+    return f"numbers are kept in memory only: {buffer.unusable}" if buffer.unusable else ""
 
 
 def _when(moment: float | None) -> str | None:

@@ -59,6 +59,8 @@ def _buffer_link(view: StoreView) -> Link:
     stored: Sentence = () if last is None else (since(view, last),)
     if view.storing_problem:
         return Link("Buffer", Level.BAD, "Cannot write", (), "buffer")
+    if view.memory_only:
+        return Link("Buffer", Level.BAD, "In memory only", stored, "buffer")
     if is_losing(view):
         return Link("Buffer", Level.BAD, "Full", stored, "buffer")
     short = line(view) in CUT and view.room_s is not None and view.room_s < DAY

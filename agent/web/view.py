@@ -57,7 +57,7 @@ class StoreView(NamedTuple):
     """Everything the page knows at one moment.
 
     `room_s` is for how many seconds of counting there is room, None until that can be told. `occupancy` None means
-    that no line of the layout is an entrance, or nothing was counted yet today.
+    that no line of the layout is an entrance, or nothing was counted yet today. `memory_only` is why there is no file.
     """
 
     store: str
@@ -81,3 +81,4 @@ class StoreView(NamedTuple):
     backfill_total: int
     health: Health
     checks: tuple[LineCheck, ...] = ()
+    memory_only: str = ""

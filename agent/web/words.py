@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from agent.web.view import SensorView, StoreView
 
+TAKEN_OVER = "were taken over"  # how a report ends of rows that were put back, which is no trouble
 MOST_CARDS_OF_A_KIND = 2  # from the third on, cameras in the same trouble share a card
 
 
@@ -81,11 +82,13 @@ def _counting(view: StoreView) -> Verdict:
     waits = f", {counted(waiting_rows(view), 'row')} wait{'s' if waiting_rows(view) == 1 else ''}"
     if is_losing(view):
         return Verdict(Level.BAD, ("Losing numbers",), ("the buffer is full and nobody takes its rows",))
+    if view.memory_only:
+        return Verdict(Level.BAD, ("Working in memory only",), (*_last(view), waits))
     if view.configuration_problem:
         return Verdict(Level.WARN, ("Working with the last good configuration",), _last(view))
     if line(view) in CUT:
         return Verdict(Level.WARN, ("Working, not sending",), (*_last(view), waits))
-    if view.buffer_report:
+    if view.buffer_report and not view.buffer_report.endswith(TAKEN_OVER):
         return Verdict(Level.WARN, ("Working, storage needs attention",), _last(view))
     return Verdict(Level.GOOD, ("Working",), _last(view))
 
@@ -105,6 +108,8 @@ def cards(view: StoreView) -> tuple[Card, ...]:
 
 
 def _storage(view: StoreView) -> list[Card]:
+    if view.memory_only and not view.storing_problem:
+        return [_memory(view)]
     if not view.storing_problem:
         return []
     meaning = (f"What the cameras count now is not kept here: {anonymous(view.storing_problem)}.",)
@@ -113,6 +118,20 @@ def _storage(view: StoreView) -> list[Card]:
         " some days; what they remember is fetched as soon as storing works again."
     )
     return [Card("storing", Level.BAD, "Numbers cannot be stored", meaning, step)]
+
+
+def _memory(view: StoreView) -> Card:
+    room = "" if view.room_s is None else f" Memory has room for {stretch(view.room_s)} more."
+    meaning = (
+        f"Its card or disk cannot be used: {anonymous(view.memory_only)}. Counting goes on in memory, and headquarters"
+        f" gets every number while the line is there.{room} What it does not have"
+        " yet is lost when the device loses power."
+    )
+    step = (
+        "Do not unplug the device while rows wait. See whether its card or disk is full, locked against writing or worn"
+        " out; a new one needs the device enrolled again. It is looked at twice a minute, and used as soon as it works."
+    )
+    return Card("memory", Level.BAD, "This device's storage cannot be used", (meaning,), step)
 
 
 def _configuration(view: StoreView) -> list[Card]:
@@ -244,6 +263,9 @@ UPLINK = {
 def _mended(view: StoreView) -> list[Card]:
     if not view.buffer_report:
         return []
+    if view.buffer_report.endswith(TAKEN_OVER):
+        meaning = (f"{anonymous(view.buffer_report)}.",)
+        return [Card("beside", Level.WAIT, "The buffer was put together again", meaning, "Nothing needs to be done.")]
     meaning = (f"It was mended when the agent started: {anonymous(view.buffer_report)}.",)
     step = "Nothing for now. If it happens again, the device's memory card or disk is wearing out: have it replaced."
     return [Card("mended", Level.WARN, "The buffer's file was damaged", meaning, step)]
