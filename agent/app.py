@@ -12,25 +12,20 @@ import sys
 import zlib
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import aiohttp
 import structlog
 from aiohttp.web import AppRunner, UnixSite
 
 from agent.buffer.refuge import NotKept, Refuge, open_somewhere
-from agent.contract.times import DAY
 from agent.contract.topics import Branch
 from agent.desired import Trial
-from agent.drivers.base import Device
-from agent.drivers.reading.brands import brand
 from agent.enrol import identity
 from agent.enrol.renewal import Renewal
 from agent.enrol.trial import try_broker
-from agent.foundation import bounds, systemd
+from agent.foundation import systemd
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.dial import TlsSettings
 from agent.foundation.logs import configure
@@ -38,18 +33,15 @@ from agent.foundation.mqtt import LinkSettings
 from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from agent.foundation.toml import ConfigurationError
 from agent.last_good import choose, keep
-from agent.runtime import backfill, poller
 from agent.runtime.audits import Audits
-from agent.runtime.backfill import Backfill, first_stretches
 from agent.runtime.collector import Collector
 from agent.runtime.cycle import Cycle
 from agent.runtime.orders import Orders
-from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
-from agent.runtime.readings import Memory
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
 from agent.senders import open_senders
-from agent.settings import DISK_FAILED, WRONG_CONFIGURATION, Configuration, Sensor
+from agent.sensors import camera_session, open_backfill, open_poller
+from agent.settings import DISK_FAILED, WRONG_CONFIGURATION, Configuration
 from agent.sync.desk import Desk
 from agent.sync.uplink import Contact, Sender, Sources, Timing, Uplink
 from agent.web.local import local_application
@@ -63,7 +55,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-JUST_NOW = 600  # seconds: an hour that ended this recently is still the poller's, not the backfill's
 SPREAD = 5.0  # seconds over which stores spread their tick
 
 
@@ -88,9 +79,9 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
             log.error("numbers_only_in_memory", why=buffer.unusable)
         if problem:
             log.error("last_good_configuration_runs", why=problem)
-        session = await stack.enter_async_context(_camera_session(loopback=settings.cameras.loopback))
-        pollers = [await _poller(configuration, sensor, session, buffer, clock) for sensor in settings.sensor]
-        fills = {one.sensor: await _backfill(configuration, one, buffer, clock) for one in pollers}
+        session = await stack.enter_async_context(camera_session(loopback=settings.cameras.loopback))
+        pollers = [await open_poller(configuration, sensor, session, buffer, clock) for sensor in settings.sensor]
+        fills = {one.sensor: await open_backfill(configuration, one, buffer, clock) for one in pollers}
         offset = zlib.crc32(settings.device.id.encode()) % 1000 / 1000 * SPREAD
         collector = Collector(pollers, fills, buffer, clock, offset=offset)
         stack.push_async_callback(collector.close)
@@ -127,62 +118,6 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         if not again:  # systemd would end a process that said so and goes on
             systemd.notify(systemd.STOPPING)
     return again
-
-
-def _camera_session(*, loopback: bool) -> aiohttp.ClientSession:
-    # No cookies, no proxies from the environment, nothing inflated: a camera is a stranger.
-    return aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        connector=aiohttp.TCPConnector(
-            limit=64, limit_per_host=2, ttl_dns_cache=60, socket_factory=bounds.socket_factory(loopback=loopback)
-        ),
-    )
-
-
-async def _poller(
-    configuration: Configuration, sensor: Sensor, session: aiohttp.ClientSession, buffer: Buffer, clock: Clock
-) -> Poller:
-    zone = configuration.zone_of(sensor)
-    device = Device(
-        sensor.id,
-        sensor.address,
-        zone,
-        session,
-        clock.now,
-        sensor.username,
-        configuration.secret(sensor.password_file),
-        sensor.options,
-    )
-    driver = brand(sensor.driver).open_driver(device)
-    stored = await buffer.state(poller.state_name(sensor.id))
-    book = Book.load(stored) if stored else Book()
-    begins = settled_hour(clock.now() - JUST_NOW, zone)
-    for kind in driver.cadence:
-        if kind in INTERVALS:
-            # After a damaged buffer earlier differences may be at HQ already: the first reading is only a baseline.
-            book.memories.setdefault(kind, Memory(begins, cold=bool(buffer.report or buffer.unusable)))
-    return Poller(sensor.id, driver, zone, book)
-
-
-async def _backfill(configuration: Configuration, one: Poller, buffer: Buffer, clock: Clock) -> Backfill:
-    history = configuration.settings.history
-    stored = await buffer.state(backfill.state_name(one.sensor))
-    if stored is None:
-        sensor = next(sensor for sensor in configuration.settings.sensor if sensor.id == one.sensor)
-        # A device that only sends, or tells running totals alone, has no memory to read.
-        begins = settled_hour(clock.now() - JUST_NOW, one.zone)
-        until = min((memory.settled for memory in one.book.memories.values()), default=begins)
-        since = settled_hour(until - history.days * DAY, one.zone)
-        if sensor.installed:
-            hung = datetime.combine(sensor.installed, time.min, one.zone).astimezone(UTC).timestamp()
-            since = max(since, int(hung)) if history.days else until
-        stretches = first_stretches([kind for kind in one.driver.cadence if kind in INTERVALS], since, until)
-        fill = Backfill(one, buffer, clock, stretches, pause=history.pause)
-        await buffer.append(state={**fill.state(), poller.state_name(one.sensor): one.book.dump()})
-        return fill
-    return Backfill(one, buffer, clock, backfill.load(stored), pause=history.pause)
 
 
 async def _open_page(

@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.app import _backfill, _poller
 from agent.buffer.buffer import Buffer
 from agent.contract.observation import Origin, Quality
 from agent.foundation.clock import Clock
 from agent.runtime.collector import Collector
+from agent.sensors import open_backfill, open_poller
 
 ZONE = ZoneInfo("Europe/Lisbon")
 NOON = 1_795_089_600  # 2026-11-19T12:00:00Z, when Lisbon is on UTC
@@ -62,8 +62,8 @@ async def store(folder, clock, address, driver, **options):
     configuration = SimpleNamespace(settings=settings, zone_of=lambda _: ZONE, secret=lambda _: "")
     buffer = await Buffer.open(folder / "buffer.db", clock, 10**8)
     async with aiohttp.ClientSession(auto_decompress=False) as session:
-        one = await _poller(configuration, sensor, session, buffer, clock)
-        fill = await _backfill(configuration, one, buffer, clock)
+        one = await open_poller(configuration, sensor, session, buffer, clock)
+        fill = await open_backfill(configuration, one, buffer, clock)
         yield Collector([one], {"door": fill}, buffer, clock), fill, buffer
     await buffer.close()
 
