@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
 from agent.foundation.dial import TlsSettings
 from agent.foundation.mqtt import LinkSettings
-from agent.foundation.systemd import READY, STOPPING, WATCHDOG, notify, watchdog_seconds
+from agent.foundation.systemd import READY, STOPPING, notify
 from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from cloud_receiver.crew import Crew, Part, until_alone, write_ready
 from cloud_receiver.database import registry
-from cloud_receiver.database.migrate import migrate, reach
-from cloud_receiver.database.pool import AWAY, open_pool, persistently
+from cloud_receiver.database.migrate import migrate
+from cloud_receiver.database.pool import open_pool, persistently
 from cloud_receiver.database.server import Server
 from cloud_receiver.devices.authority import Authority
 from cloud_receiver.devices.enrolment import Enrolment
@@ -30,6 +29,7 @@ from cloud_receiver.ingest.measures import Measures
 from cloud_receiver.ingest.monitor import Monitor
 from cloud_receiver.ingest.presence import Presence
 from cloud_receiver.ingest.upkeep import Upkeep
+from cloud_receiver.life import begin, follow, prepare, unless_stopped, watchdog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -38,50 +38,58 @@ if TYPE_CHECKING:
     from cloud_receiver.database.pool import Pool
     from cloud_receiver.settings import Configuration
 
+    Tasks: TypeAlias = dict[str, Coroutine[object, object, None]]
+
 log = structlog.get_logger()
 
 RECONNECT_CAP = 30.0  # s; one receiver, where a fleet of devices spreads over five minutes
 
 
 async def run(configuration: Configuration, clock: Clock, ready_file: Path | None = None, workers: int = 1) -> None:
-    """Receive until SIGTERM or SIGINT, alone or with several workers."""
-    url = configuration.settings.database.url
+    """Receive until SIGTERM or SIGINT, alone or with several workers; also a start that waits ends at once."""
     stop = asyncio.Event()
     install_stop_signals(stop)
     async with AsyncExitStack() as parts:
-        tasks: dict[str, Coroutine[object, object, None]] = {}
-        if not url:
-            server = Server(configuration.data_dir)
-            parts.push_async_callback(server.stop)
-            await server.start()
-            # From here on, not only once all is up: a start waits for a database that goes away meanwhile.
-            watching = asyncio.create_task(server.watch(), name="database")
-            parts.push_async_callback(_end, watching)
-            url, tasks["database"] = server.url, _follow(watching)
-        # A database that is away is waited for, and systemd must not wait with us.
-        await persistently(lambda: reach(url), "start", lambda: notify(READY))
-        await migrate(url)
-        if workers > 1:
-            crew = _crew(configuration, clock, url, workers, ready_file)
-            tasks |= crew.tasks | {"watchdog": _watchdog_of_crew()}
-        else:
-            tasks |= await _worker(parts, configuration, clock, Part(configuration.worker, url, 0, ""), ready_file)
-        if (door := configuration.settings.enrolment).url:
-            pool = await parts.enter_async_context(open_pool(url))
-            tasks["enrolment"] = _listener(configuration, pool).run(door.host, door.port)
-        notify(READY)
+        tasks = await unless_stopped(stop, _begin(parts, configuration, clock, ready_file, workers))
         parts.callback(notify, STOPPING)
-        await run_until_stopped(tasks, stop)
+        if tasks is not None:
+            notify(READY)
+            await run_until_stopped(tasks, stop)
     log.info("receiver_stopped")
 
 
-async def _follow(task: asyncio.Task[None]) -> None:
-    await task
+async def _begin(
+    parts: AsyncExitStack, configuration: Configuration, clock: Clock, ready_file: Path | None, workers: int
+) -> Tasks:
+    url, own = configuration.settings.database.url, None
+    if not url:
+        server = Server(configuration.data_dir)
+        parts.push_async_callback(server.stop)
+        await server.start()
+        # From here on, not only once all is up: a start waits for a database that goes away meanwhile.
+        url, own = server.url, begin(parts, "database", server.watch())
+    door = configuration.settings.enrolment
+    pool = await parts.enter_async_context(open_pool(url)) if door.url else None
+    if workers > 1:
+        await _prepared(configuration, clock, url)
+        tasks = _crew(configuration, clock, url, workers, ready_file).tasks
+    else:
+        part = Part(configuration.worker, url, 0, "")
+        tasks = await _worker(parts, configuration, clock, part, ready_file, first=True)
+    if own:
+        tasks["database"] = follow(own)
+    if pool:
+        tasks["enrolment"] = _listener(configuration, pool).run(door.host, door.port)
+    return tasks
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def _prepared(configuration: Configuration, clock: Clock, url: str) -> None:
+    """The database made ready for workers; a monitor is told meanwhile that none is there yet."""
+    measures, watched = Measures(), configuration.settings.monitor
+    async with AsyncExitStack() as meanwhile:
+        if watched.port:
+            begin(meanwhile, "monitor", Monitor(measures, clock).run(watched.host, watched.port))
+        await prepare(url, measures.moved)
 
 
 async def run_part(configuration: Configuration, clock: Clock, part: Part) -> None:
@@ -89,8 +97,11 @@ async def run_part(configuration: Configuration, clock: Clock, part: Part) -> No
     stop = asyncio.Event()
     install_stop_signals(stop)
     async with AsyncExitStack() as parts:
-        tasks = await _worker(parts, configuration, clock, part, Path(part.ready) if part.ready else None)
-        await run_until_stopped({**tasks, "parent": until_alone(stop)}, stop)
+        parent = begin(parts, "parent", until_alone(stop))
+        ready = Path(part.ready) if part.ready else None
+        tasks = await unless_stopped(stop, _worker(parts, configuration, clock, part, ready))
+        if tasks is not None:
+            await run_until_stopped({**tasks, "parent": follow(parent)}, stop)
 
 
 def _crew(configuration: Configuration, clock: Clock, url: str, workers: int, ready_file: Path | None) -> Crew:
@@ -112,29 +123,39 @@ def _crew(configuration: Configuration, clock: Clock, url: str, workers: int, re
 
 
 async def _worker(
-    parts: AsyncExitStack, configuration: Configuration, clock: Clock, part: Part, ready_file: Path | None
-) -> dict[str, Coroutine[object, object, None]]:
-    """What one worker runs, by name."""
+    parts: AsyncExitStack,
+    configuration: Configuration,
+    clock: Clock,
+    part: Part,
+    ready_file: Path | None,
+    *,
+    first: bool = False,
+) -> Tasks:
+    """What one worker runs, by name. Whoever watches over it is answered while it still waits for the database."""
     settings = configuration.settings
     pool = await parts.enter_async_context(open_pool(part.url, ingest=True))
     measures = Measures()
+    monitor = Monitor(measures, clock, pool)
+    early = []
+    if port := part.port or settings.monitor.port:
+        early.append(begin(parts, "monitor", monitor.run(settings.monitor.host, port)))
+    if first:
+        await prepare(part.url, measures.moved)
+    early.append(begin(parts, "watchdog", watchdog(pool, measures, monitor.says)))
     upkeep = Upkeep(pool, clock, settings.retention.policy, measures)
     await upkeep.partitions()
-    boot = await persistently(lambda: registry.next_boot(pool, part.worker), "boot")
-    group = await persistently(lambda: registry.share_group(pool), "group")
+    boot = await persistently(lambda: registry.next_boot(pool, part.worker), "boot", measures.moved)
+    group = await persistently(lambda: registry.share_group(pool), "group", measures.moved)
     presence = Presence(settings.receiver.tenant, part.worker, boot, clock, group)
     limits = Limits(settings.limits.undecided, settings.limits.credit, remembered_s=settings.retention.remembered_s)
-    lanes = Lanes(pool, clock, _broker(configuration), presence, limits, measures)
+    lanes = monitor.lanes = Lanes(pool, clock, broker_of(configuration), presence, limits, measures)
     log.info("receiver_started", tenant=presence.tenant, worker=presence.worker, boot=boot)
-    tasks = {
+    return {
         **lanes.tasks,
+        **{task.get_name(): follow(task) for task in early},
         "upkeep": upkeep.run(),
         "ready": _ready(lanes, part.url, ready_file),
-        "watchdog": _watchdog(pool, measures),
     }
-    if port := part.port or settings.monitor.port:
-        tasks["monitor"] = Monitor(pool, lanes, measures).run(settings.monitor.host, port)
-    return tasks
 
 
 @asynccontextmanager
@@ -167,7 +188,8 @@ def _listener(configuration: Configuration, pool: Pool) -> Listener:
     )
 
 
-def _broker(configuration: Configuration) -> LinkSettings:
+def broker_of(configuration: Configuration) -> LinkSettings:
+    """How the broker is reached; each connection has a client id of its own."""
     mqtt = configuration.settings.mqtt
     ca, cert, key = (
         configuration.beside(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file)
@@ -175,7 +197,7 @@ def _broker(configuration: Configuration) -> LinkSettings:
     return LinkSettings(
         host=mqtt.host,
         port=mqtt.port,
-        client_id="",  # each lane has its own
+        client_id="",
         username=mqtt.username,
         password=configuration.password,
         version=mqtt.version,
@@ -191,26 +213,3 @@ async def _ready(lanes: Lanes, url: str, ready_file: Path | None) -> None:
     if ready_file:
         write_ready(ready_file, url)
     await asyncio.Event().wait()
-
-
-async def _watchdog_of_crew() -> None:
-    """Each worker is watched on its own; here only the loop has to turn."""
-    while True:
-        notify(WATCHDOG)
-        await asyncio.sleep((watchdog_seconds() or 60.0) / 4)
-
-
-async def _watchdog(pool: Pool, measures: Measures) -> None:
-    """Feed systemd's watchdog while something moves: a commit, an idle database's answer, an attempt that failed.
-
-    A database that is away is waited for, not restarted for; what hangs without an end is.
-    """
-    within = watchdog_seconds() or 60.0
-    while True:
-        if not measures.busy:
-            with contextlib.suppress(*AWAY):
-                await pool.fetchval("SELECT 1")
-            measures.moved()
-        if measures.still < within:
-            notify(WATCHDOG)
-        await asyncio.sleep(within / 4)

@@ -11,13 +11,14 @@ import typer
 from agent.foundation.clock import Clock, parse_clock
 from agent.foundation.logs import configure
 from agent.foundation.toml import ConfigurationError
-from cloud_receiver import app, desk, gate
+from cloud_receiver import app, desk, gate, wishes
 from cloud_receiver.crew import Part
 from cloud_receiver.settings import read_configuration
 from cloud_receiver.spoken import DEFAULT, Config, told
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Headquarters' side of Footfall.")
 cli.add_typer(gate.device, name="device")
+gate.device.command("resend")(wishes.resend)
 cli.add_typer(desk.forks, name="forks")
 cli.command("broker-config")(gate.broker_config)
 cli.add_typer(desk.quarantine, name="quarantine")

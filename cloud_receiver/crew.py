@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from agent.foundation.systemd import WATCHDOG, notify, watchdog_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from pathlib import Path
@@ -76,7 +78,7 @@ class Crew:
             told = {
                 VARIABLE: json.dumps(part),
                 "NOTIFY_SOCKET": f"@{name}",
-                "WATCHDOG_USEC": f"{SILENT_AFTER * 1e6:.0f}",
+                "WATCHDOG_USEC": f"{min(SILENT_AFTER, watchdog_seconds() or SILENT_AFTER) * 1e6:.0f}",
             }
             child = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -103,12 +105,13 @@ class Crew:
 
 
 async def _watch(child: asyncio.subprocess.Process, signs: socket.socket) -> None:
-    """Kill a worker that says nothing any more; it is started again."""
+    """Kill a worker that says nothing any more; it is started again. What feeds its watchdog feeds ours."""
     loop = asyncio.get_running_loop()
     while True:
         try:
             async with asyncio.timeout(SILENT_AFTER):
-                await loop.sock_recv(signs, 4096)
+                if WATCHDOG.encode() in await loop.sock_recv(signs, 4096):
+                    notify(WATCHDOG)
         except TimeoutError:
             log.warning("worker_silent", pid=child.pid, remedy="killing it")
             child.kill()

@@ -16,6 +16,7 @@ from agent.foundation.logs import configure
 from agent.foundation.toml import ConfigurationError
 from cloud_receiver.database.server import ServerError
 from cloud_receiver.devices.registry import NotAllowed
+from cloud_receiver.ingest.asking import BrokerAway
 from cloud_receiver.settings import Configuration, read_configuration
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 WRONG_CONFIGURATION = 78  # EX_CONFIG: systemd does not loop on it
 FAILED = 1
-MOMENTS = ("start", "end", "found", "decided", "received", "since", "last", "born")  # UTC seconds
+MOMENTS = ("start", "end", "found", "decided", "received", "since", "last", "born", "revoked", "tried")  # UTC seconds
 
 Config = Annotated[Path, typer.Option("--config", help="The configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -38,6 +39,11 @@ def told() -> Iterator[None]:
     except ConfigurationError as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(WRONG_CONFIGURATION) from None
+    except BrokerAway as problem:
+        typer.echo(
+            f"the broker cannot be reached: {problem}; see [mqtt] of the configuration. Nothing was changed.", err=True
+        )
+        raise typer.Exit(FAILED) from None
     except (NotAllowed, ServerError) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(FAILED) from None

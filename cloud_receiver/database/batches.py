@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.contract.ranges import Ranges
-from cloud_receiver.database import forks, rows
+from cloud_receiver.database import forks, marks, rows
 from cloud_receiver.database.rows import Piece, multirange
 
 if TYPE_CHECKING:
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 # What is known of each batch's device, epoch, id and numbers before any is written.
 LOOK = """
-SELECT stores.id AS store, epochs.ordinal, held.sha,
+SELECT CASE WHEN devices.revoked IS NULL THEN stores.id END AS store, devices.revoked IS NOT NULL AS revoked,
+       epochs.ordinal, held.sha,
        coalesce((SELECT sum(upper(r) - lower(r)) FROM unnest(coverage.ranges * asked.seq::int8multirange) AS r), 0)
            AS covered,
-       coalesce(coverage.ranges && (asked.seq::int8multirange + asked.void::int8multirange), false) AS overlaps
+       coalesce(coverage.ranges && (asked.seq::int8multirange + asked.void::int8multirange), false) AS overlaps,
+       coalesce(coverage.ranges @> (asked.seq::int8multirange + asked.void::int8multirange), false) AS whole
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
      WITH ORDINALITY AS asked (device, tenant, epoch, id, seq, void, k)
 LEFT JOIN (devices JOIN stores ON stores.id = devices.store)
-     ON devices.device = asked.device AND devices.revoked IS NULL AND stores.tenant = asked.tenant
+     ON devices.device = asked.device AND stores.tenant = asked.tenant
 LEFT JOIN epochs ON epochs.device = asked.device AND epochs.epoch = asked.epoch
 LEFT JOIN coverage ON coverage.device = asked.device AND coverage.epoch = asked.epoch
 LEFT JOIN LATERAL (SELECT sha FROM batches WHERE batches.device = asked.device AND batches.id = asked.id
@@ -37,25 +39,29 @@ SEE_EPOCH = """
 INSERT INTO epochs (device, epoch, first_seen) VALUES ($1, $2, $3) ON CONFLICT (device, epoch) DO NOTHING
 """
 
-# Names and numbers. Fewer rows come back where another worker was faster with some of these numbers; $12 says that
+# Names and numbers. Fewer rows come back where another worker was faster with some of these numbers; $13 says that
 # this was looked into. Coverage comes last: its lock is what two batches of a device would wait for.
 RECORD = """
 WITH given AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::int[],
-                         $9::bigint[], $10::text[], $11::text[])
-             AS g (device, id, sha, epoch, lane, schema, rows, bytes, received, seq, void)
+                         $9::bigint[], $10::text[], $11::text[], $12::bytea[])
+             AS g (device, id, sha, epoch, lane, schema, rows, bytes, received, seq, void, marks)
 ), recorded AS (
-    INSERT INTO batches (device, id, sha, epoch, lane, schema, rows, bytes, received)
-    SELECT device, id, sha, epoch, lane, schema, rows, bytes, received FROM given
+    INSERT INTO batches (device, id, sha, epoch, lane, schema, rows, bytes, received, seq, marks)
+    SELECT device, id, sha, epoch, lane, schema, rows, bytes, received, seq::int8multirange, marks FROM given
     ON CONFLICT (device, id, received) DO NOTHING
 )
-INSERT INTO coverage (device, epoch, ranges, received)
-SELECT device, epoch, coalesce(range_agg(r) FILTER (WHERE r IS NOT NULL), '{}'), max(received)
-FROM given LEFT JOIN LATERAL unnest(seq::int8multirange + void::int8multirange) AS r ON true
+INSERT INTO coverage (device, epoch, ranges, void, received)
+SELECT device, epoch, coalesce(range_agg(r) FILTER (WHERE r IS NOT NULL), '{}'),
+       coalesce(range_agg(r) FILTER (WHERE r IS NOT NULL AND NOT is_row), '{}')
+       - coalesce(range_agg(r) FILTER (WHERE is_row), '{}'), max(received)
+FROM given LEFT JOIN LATERAL (SELECT unnest(seq::int8multirange) AS r, true AS is_row
+                              UNION ALL SELECT unnest(void::int8multirange), false) AS told ON true
 GROUP BY device, epoch ORDER BY device, epoch
 ON CONFLICT (device, epoch) DO UPDATE SET
-    ranges = coverage.ranges + excluded.ranges, received = greatest(coverage.received, excluded.received)
-WHERE $12::bool OR NOT coverage.ranges && excluded.ranges
+    ranges = coverage.ranges + excluded.ranges, received = greatest(coverage.received, excluded.received),
+    void = coverage.void - (excluded.ranges - excluded.void) + (excluded.void - (coverage.ranges - coverage.void))
+WHERE $13::bool OR NOT coverage.ranges && excluded.ranges
 RETURNING device
 """
 
@@ -112,6 +118,7 @@ class Fate(StrEnum):
     DUPLICATE = "duplicate"
     FORK = "fork"
     UNREGISTERED = "unregistered"
+    REVOKED = "revoked"
 
 
 class Outcome(NamedTuple):
@@ -129,10 +136,16 @@ class _Known(NamedTuple):
     """What HQ knows of a batch: its store, its epoch's ordinal, the hash of its id, and its numbers held."""
 
     store: int | None
+    revoked: bool
     epoch: int | None
     sha: str | None
     covered: int
     overlaps: bool
+    whole: bool
+
+    def has(self, sha: str) -> bool:
+        """Whether HQ has this very batch: where it was asked to send again, the name alone proves nothing."""
+        return self.sha == sha and self.whole
 
 
 class _LookAgain(Exception):
@@ -185,8 +198,8 @@ async def _together(
     done, plain, doubtful = [], [], []
     for at, (batch, k) in enumerate(zip(group, known, strict=True)):
         if k.store is None or k.epoch is None:
-            done.append((at, Outcome(Fate.UNREGISTERED)))
-        elif k.sha == batch.sha and not decided:
+            done.append((at, Outcome(Fate.REVOKED if k.revoked else Fate.UNREGISTERED)))
+        elif k.has(batch.sha) and not decided:
             done.append((at, Outcome(Fate.DUPLICATE, 0, batch.n, "", k.store, k.epoch)))
         elif k.sha is not None or k.overlaps:
             doubtful.append(at)
@@ -204,7 +217,10 @@ async def _look(connection: Connection, group: Sequence[Batch]) -> list[_Known]:
         *((b.device, b.tenant, b.epoch, b.id, multirange(b.seq), multirange(b.void)) for b in group), strict=True
     )
     return [
-        _Known(row["store"], row["ordinal"], row["sha"], int(row["covered"]), row["overlaps"])
+        _Known(
+            *(row["store"], row["revoked"], row["ordinal"], row["sha"]),
+            *(int(row["covered"]), row["overlaps"], row["whole"]),
+        )
         for row in await connection.fetch(LOOK, *map(list, asked))
     ]
 
@@ -216,7 +232,7 @@ async def _doubt(connection: Connection, batch: Batch, remembered: int, *, decid
         [known] = await _look(connection, [batch])
         if known.store is None or known.epoch is None:
             raise _LookAgain
-        if known.sha == batch.sha and not decided:
+        if known.has(batch.sha) and not decided:
             return Outcome(Fate.DUPLICATE, 0, batch.n, "", known.store, known.epoch)
         piece = _piece(batch, known)
         why = "" if decided else await _forked(connection, batch, piece, known, remembered)
@@ -229,7 +245,7 @@ async def _doubt(connection: Connection, batch: Batch, remembered: int, *, decid
 
 async def _forked(connection: Connection, batch: Batch, piece: Piece, known: _Known, remembered: int) -> str:
     """In what this batch contradicts what HQ has; nothing where it does not."""
-    if known.sha is not None:
+    if known.sha not in (None, batch.sha):
         return f"fork: batch {batch.id} came before with other content"
     overlap = Ranges(
         (row["first"], row["last"])
@@ -240,6 +256,8 @@ async def _forked(connection: Connection, batch: Batch, piece: Piece, known: _Kn
         entries=[entry for entry in piece.entries if entry[0] in overlap],
     )
     number = await rows.clashes(connection, again, remembered)
+    if number is None:
+        number = await marks.contradicted(connection, batch, overlap)
     return "" if number is None else f"fork: number {number} came before with other content"
 
 
@@ -261,7 +279,7 @@ async def _write(connection: Connection, group: Sequence[Batch], known: Sequence
         *(
             (
                 *(b.device, b.id, b.sha, b.epoch, b.lane, b.schema, b.n, len(b.payload), b.received),
-                *(multirange(b.seq), multirange(b.void)),
+                *(multirange(b.seq), multirange(b.void), marks.marks(b)),
             )
             for b in group
         ),

@@ -15,11 +15,11 @@ DAY = 86_400
 HOUR = 3_600
 SETTLED = 900  # s in which what a device counts as sent is expected here
 
-# A device of another tenant, or unknown, has no row; what an older boot says is not news.
+# A device of another tenant, unknown or revoked, has no row; what an older boot says is not news.
 SEE_STATE = """
 INSERT INTO device_state AS held (device, boot, st, since, run)
 SELECT devices.device, $3, $4, $5, $6 FROM devices JOIN stores ON stores.id = devices.store
-WHERE devices.device = $1 AND stores.tenant = $2
+WHERE devices.device = $1 AND stores.tenant = $2 AND devices.revoked IS NULL
 ON CONFLICT (device) DO UPDATE SET boot = excluded.boot, st = excluded.st, since = excluded.since, run = excluded.run
 WHERE excluded.boot >= held.boot AND (excluded.boot, excluded.st, excluded.run) <> (held.boot, held.st, held.run)
 RETURNING true
@@ -41,7 +41,8 @@ INSERT INTO device_health AS held (device, received, boot, epoch, health)
 SELECT devices.device, said.received, said.boot, said.epoch, said.health::jsonb
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[])
      AS said (device, tenant, received, boot, epoch, health)
-JOIN devices ON devices.device = said.device JOIN stores ON stores.id = devices.store AND stores.tenant = said.tenant
+JOIN devices ON devices.device = said.device AND devices.revoked IS NULL
+JOIN stores ON stores.id = devices.store AND stores.tenant = said.tenant
 ORDER BY 1
 ON CONFLICT (device) DO UPDATE SET
     received = excluded.received, boot = excluded.boot, epoch = excluded.epoch, health = excluded.health
@@ -61,7 +62,7 @@ SELECT h.device, h.epoch, h.health,
        (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM coverage, unnest(ranges) AS r
         WHERE coverage.device = h.device AND coverage.epoch = h.epoch) AS of_epoch
 FROM device_health AS h
-WHERE h.received > $1 - 3600
+WHERE h.received > $1 - 3600 AND h.device IN (SELECT device FROM devices WHERE revoked IS NULL)
   AND NOT EXISTS (SELECT 1 FROM comparisons WHERE comparisons.device = h.device AND comparisons.day = $2)
 ORDER BY h.device LIMIT 1000
 """

@@ -1,4 +1,4 @@
-"""How the fleet does: who is silent, late, incomplete, forked, doubled, set aside or counts differently."""
+"""How the fleet does: who is silent, late, incomplete, forked, doubled, set aside, shut out, or counts differently."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEFT JOIN LATERAL (
     SELECT max(received) AS last FROM (
         SELECT received FROM device_health WHERE device_health.device = devices.device
         UNION ALL SELECT received FROM coverage WHERE coverage.device = devices.device) AS any_of) AS heard ON true
-WHERE heard.last IS NULL OR heard.last < $1 OR state.st = 'offline'
+WHERE devices.revoked IS NULL AND (heard.last IS NULL OR heard.last < $1 OR state.st = 'offline')
 ORDER BY 2, 3, 1
 """
 LATE = """
@@ -31,7 +31,7 @@ SELECT h.device, stores.tenant, stores.store,
        (h.health->'backlog'->>'rows')::bigint + (h.health->'fresh'->>'rows')::bigint AS rows,
        (h.health->'backlog'->>'oldest_s')::float AS oldest_s
 FROM device_health AS h JOIN devices USING (device) JOIN stores ON stores.id = devices.store
-WHERE (h.health->'backlog'->>'oldest_s')::float > $1
+WHERE devices.revoked IS NULL AND (h.health->'backlog'->>'oldest_s')::float > $1
 ORDER BY 5 DESC
 """
 # Numbers below the highest that have not come; of the latest epoch of each device, since an older one gets no more.
@@ -41,13 +41,19 @@ SELECT c.device, stores.tenant, stores.store, c.epoch,
        (SELECT min(upper(r)) FROM unnest(c.ranges + '{[0,1)}'::int8multirange) AS r) AS first_missing
 FROM coverage AS c JOIN epochs AS e ON e.device = c.device AND e.epoch = c.epoch
 JOIN devices ON devices.device = c.device JOIN stores ON stores.id = devices.store
-WHERE NOT EXISTS (SELECT 1 FROM epochs AS later WHERE later.device = c.device AND later.ordinal > e.ordinal)
+WHERE devices.revoked IS NULL
+  AND NOT EXISTS (SELECT 1 FROM epochs AS later WHERE later.device = c.device AND later.ordinal > e.ordinal)
   AND c.ranges + '{[0,1)}'::int8multirange <> int8multirange(int8range(0, upper(c.ranges)))
 ORDER BY 2, 3, 1
 """
 QUARANTINED = """
 SELECT coalesce(device, '') AS device, count(*) AS messages, max(received) AS last
 FROM quarantine GROUP BY 1 ORDER BY 2 DESC LIMIT 100
+"""
+# A device that was shut out and still tries: it may be in other hands.
+KNOCKING = """
+SELECT devices.device, stores.tenant, stores.store, devices.revoked, devices.tried
+FROM devices JOIN stores ON stores.id = devices.store WHERE devices.tried >= $1 ORDER BY 5 DESC LIMIT 1000
 """
 DIFFERING = "SELECT device, mismatch AS text FROM comparisons WHERE day >= $1 AND mismatch <> '' ORDER BY 1"
 TOTALS = """
@@ -96,6 +102,16 @@ class Quarantined(NamedTuple):
     last: int
 
 
+class Knocking(NamedTuple):
+    """A revoked device that tried within the last day; nothing of it was written."""
+
+    device: str
+    tenant: str
+    store: str
+    revoked: int
+    tried: int
+
+
 class Differing(NamedTuple):
     """A device whose own counters do not agree with what HQ covers."""
 
@@ -123,6 +139,7 @@ class Overview(NamedTuple):
     two_writers: list[Pair]
     quarantined: list[Quarantined]
     differing: list[Differing]
+    revoked: list[Knocking]
 
 
 async def overview(pool: Pool, now: int) -> Overview:
@@ -137,4 +154,5 @@ async def overview(pool: Pool, now: int) -> Overview:
         two_writers=await writers.at_once(pool, now),
         quarantined=[Quarantined(*row) for row in await pool.fetch(QUARANTINED)],
         differing=[Differing(*row) for row in await pool.fetch(DIFFERING, now - DAY)],
+        revoked=[Knocking(*row) for row in await pool.fetch(KNOCKING, now - DAY)],
     )

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from cloud_receiver.database.pool import Pool
 
 SET_ASIDE = """
-INSERT INTO quarantine AS held (topic, sha, device, reason, payload, received) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO quarantine AS held (topic, sha, device, reason, payload, received)
+SELECT $1, $2, $3, $4, $5, $6
+WHERE NOT EXISTS (SELECT 1 FROM devices WHERE devices.device = $3 AND devices.revoked IS NOT NULL)
 ON CONFLICT (topic, sha) DO UPDATE SET times = held.times + 1
 """
 LIST = """
@@ -44,7 +46,7 @@ class Entry(NamedTuple):
 
 
 async def set_aside(pool: Pool, message: Unreadable) -> None:
-    """Keep a message; one that comes again is counted."""
+    """Keep a message; one that comes again is counted, and of a revoked device nothing is written."""
     await pool.execute(SET_ASIDE, *message)
 
 

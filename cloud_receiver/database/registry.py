@@ -17,6 +17,13 @@ SELECT devices.store FROM devices JOIN stores ON stores.id = devices.store
 WHERE devices.device = $1 AND devices.revoked IS NULL AND stores.tenant = $2
 """
 
+# At most once a minute: who was shut out must not make HQ write.
+SEE_REVOKED = """
+WITH knocking AS (UPDATE devices SET tried = $2 WHERE device = $1 AND revoked IS NOT NULL
+                  AND coalesce(tried, 0) <= $2 - 60)
+SELECT true FROM devices WHERE device = $1 AND revoked IS NOT NULL
+"""
+
 SEE_SENSORS = """
 INSERT INTO sensors (store, sensor, first_seen) SELECT $1, unnest($2::text[]), $3
 ON CONFLICT (store, sensor) DO NOTHING
@@ -51,6 +58,11 @@ async def greet(
         await connection.execute(SEE_EPOCH, device, epoch, now)
         await connection.execute(SEE_SENSORS, store, sorted(set(sensors)), now)
         return [(row["first"], row["last"]) for row in await connection.fetch(COVERED, device, epoch)]
+
+
+async def see_revoked(pool: Pool, device: str, now: int) -> bool:
+    """Whether a device was shut out; if so, note that it still tries."""
+    return bool(await pool.fetchval(SEE_REVOKED, device, now))
 
 
 async def share_group(pool: Pool) -> str:

@@ -32,6 +32,7 @@ WHERE (excluded.epoch, excluded.number) > (held.epoch, held.number)
            AND held.value IS NOT NULL AND held.quality & 2 = 0 AND held.origin <> 3)
 """
 
+# What one device answered, the next one on the same camera cannot call lost.
 KEEP_ENTRY = """
 INSERT INTO gaps AS held (store, sensor, start, reason, "end", state, numbers, device, epoch, number)
 VALUES ($1, $2, $3, $4, $5, $6, $7::text::int8multirange, $8, $9, $10)
@@ -39,6 +40,7 @@ ON CONFLICT (store, sensor, start, reason) DO UPDATE SET
     "end" = excluded."end", state = excluded.state, numbers = excluded.numbers,
     device = excluded.device, epoch = excluded.epoch, number = excluded.number
 WHERE (excluded.epoch, excluded.number) > (held.epoch, held.number)
+  AND NOT (excluded.state = 'lost' AND held.state = 'answered' AND excluded.epoch <> held.epoch)
 """
 
 KEEP_ALERT = """
@@ -151,6 +153,8 @@ async def clashes(connection: Connection, piece: Piece, not_before: int) -> int 
         held = await connection.fetchrow(HELD_ENTRY, piece.store, entry.sensor, entry.start, entry.reason)
         version = (held["epoch"], held["number"]) if held else (0, 0)
         told = (entry.end, entry.state)
+        if held and entry.state == "lost" and held["state"] == "answered" and held["epoch"] != piece.epoch:
+            continue  # it was left out
         if version < (piece.epoch, number) or (
             version == (piece.epoch, number) and held and (held["end"], held["state"]) != told
         ):

@@ -21,7 +21,7 @@ RETURNING device
 
 LIST_DEVICES = """
 SELECT devices.device, stores.tenant, stores.store, devices.added, devices.revoked, devices.password,
-       (SELECT max(received) FROM batches WHERE batches.device = devices.device) AS last,
+       (SELECT max(received) FROM coverage WHERE coverage.device = devices.device) AS last,
        (SELECT max(ends) FROM certificates WHERE certificates.device = devices.device) AS ends
 FROM devices JOIN stores ON stores.id = devices.store
 ORDER BY stores.tenant, stores.store, devices.device

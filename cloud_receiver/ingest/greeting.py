@@ -14,7 +14,7 @@ from agent.foundation.mqtt import LinkDown, Message
 from cloud_receiver.database import health, registry
 from cloud_receiver.database.health import Said
 from cloud_receiver.database.pool import Refused, persistently
-from cloud_receiver.ingest.setting_aside import set_aside
+from cloud_receiver.ingest.setting_aside import see_revoked, set_aside
 
 if TYPE_CHECKING:
     from agent.contract.messages import Credit
@@ -98,7 +98,8 @@ class Greeting:
             await set_aside(self._pool, message, str(problem), now)
             return None
         if coverage is None:
-            log.warning("device_not_registered", device=birth.device, remedy="footfall-receiver device add")
+            if not await see_revoked(self._pool, birth.device, now):
+                log.warning("device_not_registered", device=birth.device, remedy="footfall-receiver device add")
             return None
         log.info("device_greeted", device=birth.device, epoch=birth.epoch, version=birth.version)
         return Hello(

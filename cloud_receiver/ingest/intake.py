@@ -24,7 +24,7 @@ from cloud_receiver.database.pool import Refused, persistently
 from cloud_receiver.database.writers import Writer
 from cloud_receiver.ingest.inbox import Inbox, Verdict
 from cloud_receiver.ingest.reading import Told, named, read_batch, told
-from cloud_receiver.ingest.setting_aside import sayable, set_aside
+from cloud_receiver.ingest.setting_aside import sayable, see_revoked, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,11 +41,16 @@ GROUPS = 4  # a lane: some are read while others wait for PostgreSQL
 ANSWERS = 200  # on their way at once; beyond that deciding waits
 ANSWER_EXPIRES = 300  # s; a device that is away asks again anyway
 UNREGISTERED_PAUSE = 60.0  # s; somebody has to add it by hand
+REVOKED_PAUSE = 3600.0  # s, the longest there is: nothing of it will ever be taken
 MOST_WRITERS = 50_000  # remembered, so that each is noted once a minute
 
 
 def _done() -> None:
     """A second acknowledgement would widen the broker's window."""
+
+
+def _is_revoked(outcome: Outcome | str) -> bool:
+    return isinstance(outcome, Outcome) and outcome.fate is Fate.REVOKED
 
 
 class Read(NamedTuple):
@@ -140,6 +145,8 @@ class Intake:
         self._measures.commit.labels(self._lane).observe(time.monotonic() - began)
         self._measures.group.labels(self._lane).observe(len(messages))
         await self._note_writers(zip(read, outcomes, strict=True), now)
+        for device in {r.batch.device for r, o in zip(read, outcomes, strict=True) if _is_revoked(o)}:
+            await see_revoked(self._pool, device, now)
         for (message, batch), outcome in zip(read, outcomes, strict=True):
             if isinstance(outcome, str):
                 answers.append((message, await self._refuse(message, Told(batch.id, batch.epoch), outcome)))
@@ -177,16 +184,20 @@ class Intake:
             self._measures.forks.inc()
             log.warning("fork", device=batch.device, batch=batch.id, why=outcome.why, remedy="footfall-receiver forks")
             return self._answer(message, what, st="fork", err=outcome.why)
-        if outcome.fate is Fate.UNREGISTERED:
-            log.warning("device_not_registered", device=batch.device, remedy="footfall-receiver device add")
-            pause = self._credit.model_copy(update={"pause_s": UNREGISTERED_PAUSE})
-            answer = self._answer(message, what, st="retry", err="not registered")
-            return answer.model_copy(update={"credit": pause})
+        if outcome.fate in (Fate.UNREGISTERED, Fate.REVOKED):
+            return self._unknown(message, batch, what, revoked=outcome.fate is Fate.REVOKED)
         self._measures.rows.labels(self._lane).inc(outcome.new)
         answer = self._answer(message, what, st=outcome.fate.value)
         return answer.model_copy(
             update={"seq": batch.seq, "void": batch.void, "new": outcome.new, "dup": outcome.duplicate}
         )
+
+    def _unknown(self, message: Received, batch: Batch, what: Told, *, revoked: bool) -> Answer:
+        if not revoked:
+            log.warning("device_not_registered", device=batch.device, remedy="footfall-receiver device add")
+        pause = self._credit.model_copy(update={"pause_s": REVOKED_PAUSE if revoked else UNREGISTERED_PAUSE})
+        why = "revoked: nothing of this device is taken any more" if revoked else "not registered"
+        return self._answer(message, what, st="retry", err=why).model_copy(update={"credit": pause})
 
     async def _refuse(self, message: Received, what: Told, why: str) -> Answer:
         await set_aside(self._pool, message, why, int(self._clock.now()))
@@ -213,7 +224,7 @@ class Intake:
         seen = {
             Writer(outcome.store, sensor, outcome.epoch)
             for read, outcome in decided
-            if isinstance(outcome, Outcome) and outcome.fate is not Fate.UNREGISTERED
+            if isinstance(outcome, Outcome) and outcome.store
             for sensor in read.batch.sensors
         }
         news = {writer for writer in seen if self._noted.get(writer, -writers.EVERY) < since}

@@ -48,6 +48,12 @@ class Measures:
         self.mismatches = Gauge(
             "footfall_mismatches", "Devices whose counters differ from coverage.", registry=self.registry
         )
+        self.fleet = Gauge(
+            "footfall_fleet",
+            "How many entries footfall-receiver status has of a kind: forks nobody decided, silent devices and so on.",
+            ["what"],
+            registry=self.registry,
+        )
         self._moved = time.monotonic()
         self.busy = 0  # groups in the database's hands
 

@@ -130,6 +130,7 @@ class Device:
         self.epoch = "e1"
         self._answers: asyncio.Queue[dict] = asyncio.Queue()
         self.states: asyncio.Queue[dict] = asyncio.Queue()
+        self._commands: asyncio.Queue[tuple[str, dict]] = asyncio.Queue()
         self._up = asyncio.Event()
         self._link = Link(
             LinkSettings(
@@ -138,13 +139,20 @@ class Device:
                 reconnect_first=0.05,
                 reconnect_cap=0.2,
             ),
-            subscriptions=[(branch.topic("ack"), 1), (f"footfall/v1/{TENANT}/_hq/state/+", 1)],
+            subscriptions=[
+                (branch.topic("ack"), 1),
+                (branch.topic("cmd/+"), 1),
+                (f"footfall/v1/{TENANT}/_hq/state/+", 1),
+            ],
             on_message=self._take,
             on_up=self._up.set,
             on_down=lambda _: self._up.clear(),
         )
 
     def _take(self, message: Received) -> None:
+        if message.topic.startswith(self.branch.topic("cmd/")):
+            self._commands.put_nowait((message.topic.rpartition("/")[2], json.loads(message.payload)))
+            return
         (self._answers if message.topic.endswith("/ack") else self.states).put_nowait(json.loads(message.payload))
 
     async def __aenter__(self):
@@ -162,6 +170,22 @@ class Device:
 
     async def answer(self) -> dict:
         return await self._answers.get()
+
+    @contextlib.asynccontextmanager
+    async def obeying(self, decide):
+        """Reply to commands as `decide` says of each: a state and why."""
+
+        async def obey() -> None:
+            while True:
+                verb, command = await self._commands.get()
+                st, why = decide(command)
+                reply = {"id": command["id"], "verb": verb, "st": st, "why": why, "at": "2026-11-20T07:15:02Z"}
+                await self.publish("reply", json.dumps(reply).encode())
+
+        obeying = asyncio.create_task(obey())
+        yield
+        obeying.cancel()
+        await asyncio.gather(obeying, return_exceptions=True)
 
     @property
     def waiting(self) -> int:

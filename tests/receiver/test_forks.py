@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from agent.contract import wire
-from agent.contract.observation import LedgerEntry, Quality
+from agent.contract.happenings import ALERTS, Alert, alert_columns
+from agent.contract.observation import LedgerEntry, Numbered, Observation, Origin, Quality
+from cloud_receiver.database import marks
+from cloud_receiver.database.batches import Batch
 from tests.receiver.hq import START, row, rows
+from tests.receiver.mosquitto import free_port
+from tests.receiver.test_desk import get
 
 PROVISIONAL = Quality.MEASURED | Quality.PROVISIONAL
 
@@ -105,3 +111,80 @@ async def test_an_operator_sees_both_and_decides(hq, device, keep, value):
     assert await streams(hq, device) == [(False, value, 1)]
     assert not [e for e in json.loads(hq.command("forks", "list", "--json").stdout) if e["device"] == name]
     assert hq.command("forks", "decide", str(fork["id"]), "--keep", keep).returncode == 1
+
+
+async def test_a_number_used_again_is_noticed_where_a_later_version_is_held(device):
+    """The row it named was replaced long ago; what it said is remembered in four bytes."""
+    await device.send(device.batch([(1, 2)], [row(1.0), row(5.0, start=START + 60)]))
+    await device.send(device.batch([(3, 3)], [row(2.0)]))
+    same = await device.send(device.batch([(1, 1)], [row(1.0)]))
+    other = await device.send(device.batch([(1, 1), (4, 4)], [row(7.0), row(1.0, start=START + 120)]))
+
+    assert (same["st"], same["dup"]) == ("committed", 1)
+    assert (other["st"], other["err"]) == ("fork", "fork: number 1 came before with other content")
+    assert [r[4] for r in await device.rows()] == [2, 5]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Observation("door-1", "line:1", "in", START, START + 60, None, Origin.LIVE, Quality.MEASURED),
+        Observation("door-1", "line:1", "in", START, START + 30, 3.0, Origin.LIVE, Quality.MEASURED),
+        Observation("door-1", "line:1", "in", START, START + 60, 3.0, Origin.LIVE, Quality.ESTIMATED),
+        Observation("door-1", "line:1", "in", START, START + 60, 3.0, Origin.LOG, Quality.MEASURED),
+        Observation("door-1", "line:2", "in", START, START + 60, 3.0, Origin.LIVE, Quality.MEASURED),
+        Observation("door-1", "line:1", "in", START, START + 60, 3.0, Origin.LIVE, Quality.MEASURED, n=60.0),
+    ],
+)
+def test_what_is_remembered_of_a_row_differs_wherever_the_row_does(other):
+    """Value, interval, quality, origin, place, samples; and it is the same in every process."""
+    told = [marks.marks(batch_of(each)) for each in (row(3.0), row(3), other)]
+
+    assert told[0] == told[1] == bytes.fromhex("6133d937")
+    assert told[2] != told[0]
+
+
+def batch_of(observation) -> Batch:
+    empty = Batch("t", "d", "e", "i", "s", "batch", wire.OBSERVATIONS, [(1, 1)], [], 1, 0, b"")
+    return empty._replace(rows=[Numbered(1, observation)])
+
+
+async def test_ledger_alerts_and_counts_are_remembered_too(device):
+    """Every kind of row is in the one sequence, and a later version hides none of them."""
+    alert = Alert("a1", "queue", "zone:till", "firing", "warning", START, 7.0, "Seven are waiting.")
+
+    def batch(number, said):
+        head = device.head([(number, number)], 1, schema=ALERTS, id=f"x:{number}:{said.text}")
+        return wire.encode(head, *alert_columns([said]))
+
+    await device.send(batch(1, alert))
+    await device.send(batch(2, alert._replace(text="Eight.")))
+    assert (await device.send(batch(1, alert._replace(text="Nine."))))["st"] == "fork"
+
+
+async def test_a_fork_is_told_at_once_where_a_monitor_looks(alone):
+    """Status and metrics read what the database holds, so they know within a scrape, and still after a restart."""
+    hq, _ = alone(5)
+    port = free_port()
+    hq.configuration.write_text(hq.configuration.read_text() + f"[monitor]\nport = {port}\n")
+    hq.start()
+    async with hq.device() as device:
+        await device.send(device.batch([(1, 1)], [row(3.0)]))
+        assert 'footfall_fleet{what="forked"} 0.0' in await metrics(port)
+        await device.send(device.batch([(1, 1)], [row(9.0)]))
+        assert 'footfall_fleet{what="forked"} 1.0' in await metrics(port)
+        [(found, came)] = await hq.ask(
+            "SELECT found, (SELECT min(received) FROM batches WHERE device = $1) FROM forks WHERE device = $1",
+            device.branch.device,
+        )
+        assert 0 <= found - came < 300  # seconds, of the receiver's clock
+    assert await asyncio.to_thread(hq.stop) == 0
+    hq.start()
+    assert 'footfall_fleet{what="forked"} 1.0' in await metrics(port)
+    [entry] = json.loads(hq.command("status", "--json").stdout)["forked"]
+    assert entry["device"] == device.branch.device
+    assert await asyncio.to_thread(hq.stop) == 0
+
+
+async def metrics(port: int) -> str:
+    return (await asyncio.to_thread(get, port, "/metrics"))[1]
