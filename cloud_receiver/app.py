@@ -18,7 +18,7 @@ from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from cloud_receiver.crew import Crew, Part, until_alone, write_ready
 from cloud_receiver.database import registry
 from cloud_receiver.database.migrate import migrate
-from cloud_receiver.database.pool import open_pool, persistently
+from cloud_receiver.database.pool import AWAY, DatabaseAway, open_pool, persistently, remedy
 from cloud_receiver.database.server import Server
 from cloud_receiver.devices.authority import Authority
 from cloud_receiver.devices.enrolment import Enrolment
@@ -168,7 +168,13 @@ async def database(configuration: Configuration) -> AsyncIterator[Pool]:
             url = server.url
             parts.push_async_callback(_stop_own, server)
             await server.start()
-        await migrate(url)
+        try:
+            await migrate(url)
+        except (*AWAY, ValueError) as problem:
+            if not configuration.settings.database.url:
+                raise
+            where = configuration.place("database", "url")
+            raise DatabaseAway(f"{where}: {type(problem).__name__}: {problem} — {remedy(problem)}") from problem
         yield await parts.enter_async_context(open_pool(url))
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from agent.contract.messages import Credit
 from agent.contract.wire import Name
+from agent.foundation.positions import lines_of
 from agent.foundation.toml import load, named_file, read_secret
 from agent.foundation.trust import is_loopback
 from cloud_receiver.database.partitions import Policy
@@ -92,7 +93,10 @@ class Limits(Table):
 
 
 class Monitor(Table):
-    """Where /healthz, /readyz and /metrics are; worker k of several has the k-1 ports above. Port 0 is off."""
+    """Where /healthz, /readyz and /metrics are; worker k of several has the port k-1 above. Port 0 is off.
+
+    Off without a word: two receivers on one machine would want the same port. The sample has 9470.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65000)] = 0
@@ -179,6 +183,11 @@ class Configuration(NamedTuple):
 
     file: Path
     settings: Settings
+
+    def place(self, *key: str) -> str:
+        """Where a key stands, as errors of the file itself say it: FILE:LINE: KEY."""
+        line = lines_of(self.file.read_text(encoding="utf-8")).get(key)
+        return ":".join([str(self.file), *([str(line)] if line else []), f" {'.'.join(key)}"])
 
     def beside(self, name: str) -> Path:
         """A file named in the settings: one of systemd's credentials, else beside the configuration."""

@@ -14,6 +14,8 @@ from rich.table import Table
 from agent.contract.times import rfc3339
 from agent.foundation.logs import configure
 from agent.foundation.toml import ConfigurationError
+from cloud_receiver.database.migrate import NewerSchema
+from cloud_receiver.database.pool import DatabaseAway
 from cloud_receiver.database.server import ServerError
 from cloud_receiver.devices.registry import NotAllowed
 from cloud_receiver.ingest.asking import BrokerAway
@@ -22,7 +24,7 @@ from cloud_receiver.settings import Configuration, read_configuration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-WRONG_CONFIGURATION = 78  # EX_CONFIG: systemd does not loop on it
+WRONG_CONFIGURATION = 78  # EX_CONFIG, and what trying again cannot mend either: systemd does not loop on it
 FAILED = 1
 MOMENTS = ("start", "end", "found", "decided", "received", "since", "last", "born", "revoked", "tried")  # UTC seconds
 
@@ -39,12 +41,10 @@ def told() -> Iterator[None]:
     except ConfigurationError as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(WRONG_CONFIGURATION) from None
-    except BrokerAway as problem:
-        typer.echo(
-            f"the broker cannot be reached: {problem}; see [mqtt] of the configuration. Nothing was changed.", err=True
-        )
-        raise typer.Exit(FAILED) from None
-    except (NotAllowed, ServerError) as problem:
+    except NewerSchema as problem:
+        typer.echo(str(problem), err=True)
+        raise typer.Exit(WRONG_CONFIGURATION) from None
+    except (NotAllowed, ServerError, BrokerAway, DatabaseAway) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(FAILED) from None
 

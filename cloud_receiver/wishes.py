@@ -15,7 +15,7 @@ from cloud_receiver import app
 from cloud_receiver.database import coverage
 from cloud_receiver.devices.registry import NotAllowed
 from cloud_receiver.ingest import asking
-from cloud_receiver.ingest.asking import Asked, Range
+from cloud_receiver.ingest.asking import Asked, BrokerAway, Range
 from cloud_receiver.spoken import DEFAULT, FAILED, Config, read, told
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def resend(
                 raise NotAllowed(
                     f"{device} is in the epoch {current or '(never seen)'}: of {wanted.epoch} it can send nothing again"
                 )
-            return await asking.resend(pool, app.broker_of(configuration), branch, wanted, Clock(), wait)
+            try:
+                return await asking.resend(pool, app.broker_of(configuration), branch, wanted, Clock(), wait)
+            except BrokerAway as problem:
+                raise BrokerAway(f"{configuration.place('mqtt', 'host')}: {problem}. Nothing was changed.") from None
 
     with told():
         asked = asyncio.run(work())

@@ -31,10 +31,14 @@ async def migrate(url: str) -> None:
         ConnectionError: the database went away meanwhile; nothing of the step under way is left.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # asyncpg reads the URL itself: SQLAlchemy would not understand what else it may say, such as sslmode.
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
-    )
+    # asyncpg reads the URL itself: SQLAlchemy would not understand what else it may say, such as sslmode. And it
+    # connects first: what SQLAlchemy makes of a refusal no longer tells whether it passes by itself.
+    given = await asyncpg.connect(url, timeout=10)
+
+    async def connected() -> asyncpg.Connection[asyncpg.Record]:
+        return given
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connected, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)
@@ -45,6 +49,7 @@ async def migrate(url: str) -> None:
         raise
     finally:
         await engine.dispose()
+        given.terminate()
 
 
 async def reach(url: str) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
 from asyncpg.exceptions import (
+    ClientConfigurationError,
     DataError,
+    InsufficientPrivilegeError,
     IntegrityConstraintViolationError,
     InterfaceError,
     InternalClientError,
+    InvalidAuthorizationSpecificationError,
+    InvalidCatalogNameError,
     PostgresError,
+    TooManyConnectionsError,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +52,28 @@ CREATE TEMPORARY TABLE staged (
     lower double precision, upper double precision, n double precision, device text, epoch bigint, number bigint
 ) ON COMMIT DELETE ROWS
 """
+
+
+# What each wants of whoever looks after the database; the first that fits.
+REMEDIES: tuple[tuple[type[BaseException], str], ...] = (
+    (InvalidAuthorizationSpecificationError, "mend user or password of the URL"),  # a wrong password is one of these
+    (InvalidCatalogNameError, "make this database (createdb), or mend the URL's last part"),
+    (InsufficientPrivilegeError, "let this user own the database, since tables are made in it"),
+    (TooManyConnectionsError, "raise max_connections: each worker takes ten"),
+    (ClientConfigurationError, "mend the URL"),
+    (socket.gaierror, "mend the URL's host, or the machine's name resolution"),
+    (TimeoutError, "see whether a firewall swallows what is sent there"),
+    (OSError, "start PostgreSQL there, or mend the URL's host and port"),
+)
+
+
+def remedy(problem: BaseException) -> str:
+    """What to do about a database that cannot be used."""
+    return next((text for kind, text in REMEDIES if isinstance(problem, kind)), "see PostgreSQL's own log")
+
+
+class DatabaseAway(Exception):
+    """A command needs the database and cannot have it; the text says why and what to do."""
 
 
 class Refused(Exception):
@@ -95,7 +123,8 @@ async def persistently(work: Callable[[], Awaitable[T]], what: str, failed: Call
             raise Refused(str(problem)) from problem
         except AWAY as problem:
             if not said:
-                log.warning("database_away", during=what, why=f"{type(problem).__name__}: {problem}")
+                why = f"{type(problem).__name__}: {problem}"
+                log.warning("database_away", during=what, why=why, remedy=remedy(problem))
             said = True
             failed()
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads, hides nothing

@@ -180,6 +180,7 @@ class Server:
             output, _ = await process.communicate()
         except asyncio.CancelledError:
             process.kill()
+            await process.wait()
             raise
         if process.returncode:
             raise ServerError(f"{program} failed: {output.decode(errors='replace')[-2000:].strip()}")

@@ -49,16 +49,29 @@ class Verdict(Enum):
 
     TAKEN = "taken"
     OVER = "over"  # its device spent its credit
+    DEAF = "deaf"  # and was told so ten times within this second
     FULL = "full"  # too much waits undecided
 
 
 class Purse:
-    """One device's credit: bytes are spent as they come, rows once they were counted; it may sink below nothing."""
+    """One device's credit in one lane of one worker: bytes are spent as they come, rows once they were counted.
 
-    __slots__ = ("_at", "_bytes", "_rows")
+    It may sink below nothing. Per lane, so that backlog never spends what fresh rows need; per worker, since each
+    guards its own share of the database: with W workers a device has W times its credit at most.
+    """
+
+    __slots__ = ("_at", "_bytes", "_rows", "_since", "_told")
 
     def __init__(self, credit: Credit, now: float) -> None:
         self._rows, self._bytes, self._at = credit.rows_s * BURST, credit.bytes_s * BURST, now
+        self._since, self._told = now, 0
+
+    def refuse(self, now: float, pause: float) -> tuple[Verdict, float]:
+        """Turn a message away; who is told and goes on all the same is no longer answered each time."""
+        if now - self._since >= 1:
+            self._since, self._told = now, 0
+        self._told += 1
+        return Verdict.OVER if self._told <= MOST_OF_ONE else Verdict.DEAF, pause
 
     def pause(self, credit: Credit, now: float) -> float:
         """For how many seconds the device has nothing to spend; 0 where it has."""
@@ -93,11 +106,11 @@ class Inbox:
         """Take a message in, or say why not and for how long its device should pause."""
         device = device_of(message.topic)
         purse = self._purse(device)
-        pause = purse.pause(self.limits.credit, self._now())
-        if pause:
-            return Verdict.OVER, pause
+        now = self._now()
+        if pause := purse.pause(self.limits.credit, now):
+            return purse.refuse(now, pause)
         if len(self._waiting.get(device, ())) >= MOST_OF_ONE:
-            return Verdict.OVER, SHORTEST_PAUSE
+            return purse.refuse(now, SHORTEST_PAUSE)
         if self.messages >= self.limits.undecided or self.bytes >= self.limits.undecided_bytes:
             return Verdict.FULL, 0.0
         purse.spend(0, len(message.payload))

@@ -10,6 +10,7 @@ import batches
 import durable
 import loops
 import polling
+import receiving
 import starting
 from figures import HEADING
 
@@ -29,6 +30,8 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "poll": polling.polling,
     "kernels": loops.kernels,
     "start": starting.starting,
+    "receive": receiving.throughput,
+    "flood": receiving.fairness,
 }
 
 

@@ -97,3 +97,17 @@ async def test_a_batch_that_can_never_be_stored_does_not_take_its_group_with_it(
         wire.sha_of(payloads[2]): "committed",
     }
     assert [r[7] for r in await device.rows()] == [1, 2]
+
+
+async def test_backlog_beyond_its_credit_leaves_the_fresh_lane_alone(alone):
+    """What a store catches up with is held back; what happens there now is committed."""
+    hq, _ = alone(5)
+    hq.configuration.write_text(hq.configuration.read_text() + "[limits]\ncredit_rows_s = 10\n")
+    hq.start()
+    async with hq.device() as device:
+        assert (await device.send(device.batch([(1, 1000)], rows(1000)), "backlog"))["st"] == "committed"
+        held = await device.send(device.batch([(1001, 1001)], [row(1.0, place="line:2")]), "backlog")
+        fresh = await device.send(device.batch([(1002, 1002)], [row(1.0, place="line:3")]))
+    assert (held["st"], held["err"], fresh["st"]) == ("retry", "over its credit", "committed")
+    assert held["credit"]["pause_s"] > 0
+    assert await asyncio.to_thread(hq.stop) == 0

@@ -58,5 +58,6 @@ async def test_everything_that_came_since_the_dump_comes_again(alone, tmp_path):
             await asyncio.sleep(0.1)
 
     assert set(before) < set(await cells(hq))
+    assert await hq.ask("SELECT ranges::text, void::text FROM coverage") == [("{[1,11)}", "{}")]  # one epoch, no hole
     assert await hq.ask("SELECT count(*) FROM forks") == [(0,)]
     assert await asyncio.to_thread(hq.stop) == 0
