@@ -62,8 +62,10 @@ FLOOR = {
     "cloud_receiver.crew": 5,
     "cloud_receiver.desk": 5,
     "cloud_receiver.gate": 5,
+    "cloud_receiver.life": 5,
     "cloud_receiver.settings": 5,
     "cloud_receiver.spoken": 5,
+    "cloud_receiver.wishes": 5,
 }
 
 # Floors 4 and 5 may use all that lies below them, floor 5 its own as well; the others use what is named here.
@@ -99,6 +101,7 @@ COMMANDS = (
     "cloud_receiver.desk",
     "cloud_receiver.gate",
     "cloud_receiver.spoken",
+    "cloud_receiver.wishes",
 )
 
 # A library, and the modules that may name it.
