@@ -100,3 +100,10 @@ async def test_a_device_knows_its_own_gaps(hq, device):
     await device.send(device.batch([(1, 1)], [row(5.0)]))
     await device.send(ledger(device, 2, lost(end=START + 60, reason="the device has no lines row for it")))
     assert len(await gaps(hq, device)) == 1
+
+
+async def test_an_entry_that_ends_before_it_begins_is_no_gap(hq, device):
+    """And spoils the list for nobody."""
+    await device.send(ledger(device, 1, lost(end=START - 60), lost(end=START, reason="no time at all")))
+    assert await hq.ask("SELECT count(*) FROM gaps WHERE device = $1", device.branch.device) == [(2,)]
+    assert await gaps(hq, device) == []

@@ -18,7 +18,7 @@ BATCHES = "ALTER TABLE batches ADD COLUMN seq int8multirange, ADD COLUMN marks b
 DEVICES = "ALTER TABLE devices ADD COLUMN tried bigint"
 
 # 3 is the origin `edge`, 32 the flag `unconfirmed`; no row is longer than 25 hours (90,000 s). Rows of the entry's own
-# epoch prove nothing against it: its device knew them.
+# epoch prove nothing against it: its device knew them. The wire lets an entry end before it begins; it is no gap.
 GAP_WORDS = """
 CREATE OR REPLACE VIEW gap_list AS
 SELECT stores.tenant, stores.store, g.sensor, to_timestamp(lower(piece)) AS start, to_timestamp(upper(piece)) AS "end",
@@ -29,13 +29,13 @@ CROSS JOIN LATERAL (
     SELECT coalesce((SELECT c.ranges - c.void FROM epochs AS e
                      JOIN coverage AS c ON c.device = e.device AND c.epoch = e.epoch WHERE e.ordinal = g.epoch),
                     '{}'::int8multirange) AS numbers,
-           coalesce((SELECT range_agg(int8range(o.start, o."end")) FROM observations AS o
+           coalesce((SELECT range_agg(int8range(o.start, greatest(o.start, o."end"))) FROM observations AS o
                      WHERE g.state = 'lost' AND g.numbers = '{}'::int8multirange
                        AND o.store = g.store AND o.sensor = g.sensor AND o.stream = 0 AND o.epoch <> g.epoch
                        AND o.start > g.start - 90000 AND o.start < g."end" AND o."end" > g.start
                        AND o.value IS NOT NULL AND o.quality & 32 = 0 AND o.origin <> 3),
                     '{}'::int8multirange) AS times) AS held
-CROSS JOIN LATERAL unnest(int8multirange(int8range(g.start, g."end")) - held.times) AS piece
+CROSS JOIN LATERAL unnest(int8multirange(int8range(g.start, greatest(g.start, g."end"))) - held.times) AS piece
 WHERE g.state <> 'lost' OR g.numbers = '{}'::int8multirange OR NOT g.numbers <@ held.numbers
 """
 
