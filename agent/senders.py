@@ -12,7 +12,7 @@ import structlog
 from agent.drivers.base import Kind
 from agent.foundation.mqtt import LinkSettings
 from agent.foundation.toml import ConfigurationError, named_file
-from agent.runtime.inbox import Box, Inbox, load_box
+from agent.runtime.inbox import Box, Inbox, load_box, patience
 from agent.runtime.listener import Listener
 from agent.runtime.subscriber import KEPT_FOR, MOST_WAITING, Subscriber
 
@@ -143,12 +143,13 @@ async def _box(sensor: Sensor, poller: Poller, buffer: Buffer) -> Box:
     if not hasattr(poller.driver, "receive"):
         raise ConfigurationError(f"{sensor.id}: a {sensor.driver} camera of this kind does not send its counts")
     box = await load_box(sensor.id, cast("Receiving", poller.driver), poller.condition, buffer)
-    box.every = sensor.push.every
     if Kind.LINES in poller.driver.cadence:
         box.counters = box.asks_nothing = False  # its memory tells of the same persons, minute by minute
     else:
         poller.leave(Kind.COUNTERS)
         box.asks_nothing = not poller.asks
+    if box.asks_nothing:
+        poller.condition.patience = patience(sensor.push.every)
     return box
 
 

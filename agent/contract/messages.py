@@ -112,6 +112,8 @@ class SensorHealth(Message):
     up: bool
     last_answer: str | None = None
     problem: str | None = None
+    clock_offset: float | None = None  # seconds its clock is ahead, where that is known; beyond 60 it is corrected
+    clock_doubt: str | None = None  # stands still, jumps: when its answers came in counts instead
 
 
 class Health(Message):

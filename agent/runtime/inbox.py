@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,6 +37,7 @@ GATHER = 0.2  # real seconds in which further messages join a commit
 MOST_WAITING = 500  # messages that wait for a commit; one has at most some hundred kB of rows
 AT_ONCE = 100  # messages of one commit
 AGAIN_AFTER = 2.0  # real seconds until a disk that took nothing is tried again
+PRINT = 16  # characters kept of a fingerprint, 64 bits
 MISSING = 3  # messages that may be missing before a sensor counts as silent
 
 
@@ -45,7 +47,7 @@ class NotStored(Exception):
 
 @dataclass
 class Box:
-    """One sensor whose messages are taken. `every`: so many seconds lie between two, 0 where nobody knows.
+    """One sensor whose messages are taken.
 
     counters: running totals count from its messages; else the poller asks for them. asks_nothing: its messages are all
     that tells how it is.
@@ -56,7 +58,6 @@ class Box:
     condition: Condition
     post: Post
     seen: Seen
-    every: int = 0
     counters: bool = True
     asks_nothing: bool = True
     stored: str = ""  # the post as the file has it
@@ -109,7 +110,10 @@ class Inbox:
         """Take in what needs no commit of its own: some cameras tell their totals many times a second."""
         now = self._clock.now()
         self._well(box, now, pushed)
-        take(box.post, box.sensor, Dated(pushed, int(now)), counters=box.counters)
+        if pushed.clock is not None and not pushed.again:
+            box.post.time.heard(pushed.clock, now)
+            self._tell_time(box)
+        take(box.post, box.sensor, Dated(pushed, int(now), box.post.time.believed), counters=box.counters)
 
     async def run(self) -> None:
         """Commit what comes, and what minutes that end add, until cancelled."""
@@ -169,14 +173,22 @@ class Inbox:
         """Count a message that was not seen before; whether it was news."""
         box, pushed = mail.box, mail.pushed
         self._well(box, mail.received, pushed)
-        fingerprint = pushed.fingerprint[:16]
+        time, now, fingerprint = box.post.time, mail.received, pushed.fingerprint[:PRINT]
+        if pushed.fingerprint == box.post.print and not pushed.again and fingerprint in box.seen:
+            time.heard_again(now)
+        if time.doubt:  # messages of a clock that stands still may be alike
+            fingerprint = f"{fingerprint[: PRINT // 2]}{int(now) // MINUTE:08x}"
         if fingerprint in box.seen:
             return False
-        found = take(box.post, box.sensor, Dated(pushed, int(mail.received)), counters=box.counters)
+        if pushed.clock is not None and not pushed.again and pushed.fingerprint != box.post.print:
+            time.heard(pushed.clock, now)
+        box.post.print = pushed.fingerprint
+        self._tell_time(box)
+        found = take(box.post, box.sensor, Dated(pushed, int(now), time.believed), counters=box.counters)
         if found.problems:
             self._trouble(box, found.problems[0])
         _join(made, found)
-        state |= box.seen.add(fingerprint, mail.received)
+        state |= box.seen.add(fingerprint, now)
         return True
 
     async def _give_back(self, batch: Sequence[_Mail], touched: Mapping[str, Box], why: str) -> None:
@@ -205,6 +217,13 @@ class Inbox:
             condition.problem = condition.trouble = ""
         condition.up = True
 
+    @staticmethod
+    def _tell_time(box: Box) -> None:
+        condition, time = box.condition, box.post.time
+        if time.doubt != condition.doubt:
+            log.warning("sensor_clock", sensor=box.sensor, what=time.doubt or "goes evenly again")
+        condition.offset, condition.doubt = time.offset, time.doubt
+
     def _trouble(self, box: Box, error: Garbled) -> None:
         if not box.condition.problem:
             log.warning("push_not_understood", sensor=box.sensor, why=str(error), raw=error.raw)
@@ -219,8 +238,8 @@ class Inbox:
     def _look_for_silence(self, now: int) -> None:
         """Say of a sensor that sends at known times that nothing comes any more."""
         for box in self.boxes.values():
-            last, limit = box.condition.last_answer, MISSING * box.every + MINUTE
-            if box.asks_nothing and box.every and box.condition.up and last is not None and now - last > limit:
+            last = box.condition.last_answer
+            if box.asks_nothing and box.condition.up and last is not None and now - last > box.condition.patience:
                 why = f"it sent nothing for {(now - last) // MINUTE:.0f} minutes"
                 log.warning("sensor_silent", sensor=box.sensor, why=why)
                 box.condition.up, box.condition.problem, box.condition.trouble = False, why, "no answer"
@@ -232,6 +251,11 @@ def _not_told_by_intervals(made: Made) -> list[Observation]:
     for row in made.rows:
         spans.setdefault(row[:3], []).append((row.start, row.end))
     return [row for row in made.crossings if not any(start <= row.start < end for start, end in spans.get(row[:3], ()))]
+
+
+def patience(every: int) -> float:
+    """How long a sensor need not be heard of that sends so often; for ever where nobody knows how often."""
+    return MISSING * every + MINUTE if every else math.inf
 
 
 def _join(made: Made, more: Made) -> None:
@@ -247,6 +271,7 @@ async def load_box(sensor: str, driver: Listener, condition: Condition, buffer: 
     post = Post.load(stored) if stored else Post()
     if post.last:
         condition.last_answer = float(post.last)
+        condition.offset, condition.doubt = post.time.offset, post.time.doubt
     return Box(sensor, driver, condition, post, await Seen.load(buffer, sensor))
 
 

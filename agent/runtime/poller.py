@@ -57,6 +57,9 @@ class Condition:
     last_answer: float | None = None
     problem: str = ""
     trouble: str = ""  # the problem in two or three words
+    offset: float | None = None  # seconds its clock is ahead of the store's, where that is known
+    patience: float = 0.0  # seconds in which it need not be heard of
+    doubt: str = ""  # why its clock is not believed: stands still, jumps
 
 
 @dataclass

@@ -14,7 +14,9 @@ from agent.contract.metrics import METRICS, Adds
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality
 from agent.contract.times import DAY, MINUTE
 from agent.drivers.base import Garbled
+from agent.runtime import timing
 from agent.runtime.readings import MISSED, confirmed
+from agent.runtime.timing import Timepiece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +66,8 @@ class Post:
     totals: dict[Key, tuple[int, float]] = field(default_factory=dict)
     latest: dict[Key, float] = field(default_factory=dict)
     sequence: dict[str, int] = field(default_factory=dict)
+    time: Timepiece = field(default_factory=Timepiece)
+    print: str = ""  # the fingerprint of the last message
     last: int = 0
 
     def dump(self) -> dict[str, Any]:
@@ -77,6 +81,8 @@ class Post:
             "totals": {_text(key): list(one) for key, one in self.totals.items()},
             "latest": {_text(key): value for key, value in self.latest.items()},
             "sequence": self.sequence,
+            "time": self.time.dump(),
+            "print": self.print,
             "last": self.last,
         }
 
@@ -93,6 +99,8 @@ class Post:
             {_key(text): (one[0], one[1]) for text, one in stored["totals"].items()},
             {_key(text): value for text, value in stored["latest"].items()},
             stored["sequence"],
+            timing.load(stored["time"]),
+            stored["print"],
             stored["last"],
         )
 

@@ -113,6 +113,8 @@ class Report:
                     up=poller.condition.up,
                     last_answer=_when(poller.condition.last_answer),
                     problem=poller.condition.problem or None,
+                    clock_offset=None if poller.condition.offset is None else round(poller.condition.offset, 1),
+                    clock_doubt=poller.condition.doubt or None,
                 )
                 for poller in self._parts.pollers
             ],
@@ -139,6 +141,9 @@ class Report:
             last_answer=condition.last_answer,
             problem=condition.problem,
             trouble=condition.trouble,
+            clock_offset=condition.offset,
+            clock_doubt=condition.doubt,
+            patience=condition.patience,
             entered=counted[0] if counted else None,
             left=counted[1] if counted else None,
             today=cycle.hours(poller.sensor),

@@ -17,7 +17,7 @@ from agent.web.live import Live
 from agent.web.phrases import ago, anonymous, at, checked, counted, number, stretch
 from agent.web.sparkline import sparkline
 from agent.web.standing import COUNTING, Standing, crossings, standing, waiting_rows, zone_of
-from agent.web.words import cards, verdict
+from agent.web.words import cards, clock_words, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -73,6 +73,7 @@ def environment(assets: dict[str, Asset]) -> Environment:
         standing=standing,
         COUNTING=COUNTING,
     )
+    made.globals["clock_words"] = clock_words
     made.globals["assets"] = {plain: asset.name for plain, asset in assets.items()}
     return made
 

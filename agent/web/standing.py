@@ -69,7 +69,8 @@ CUT = (Line.NO_BROKER, Line.REFUSED, Line.CLOCK, Line.HQ_SILENT)
 
 def standing(view: StoreView, sensor: SensorView) -> Standing:
     """How one sensor stands."""
-    if sensor.up and sensor.last_answer is not None and real(view, sensor.last_answer) <= STALE:
+    quiet = None if sensor.last_answer is None else view.now - sensor.last_answer
+    if sensor.up and quiet is not None and (quiet <= sensor.patience or quiet / view.speed <= STALE):
         return Standing.PARTLY if sensor.problem else Standing.ANSWERS
     if sensor.last_answer is None and not sensor.problem and real(view, view.started) <= FIRST_ANSWER:
         return Standing.WAITING

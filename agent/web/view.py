@@ -28,6 +28,9 @@ class SensorView(NamedTuple):
     backfill_done: int
     backfill_total: int
     trouble: str = ""
+    clock_offset: float | None = None  # seconds its clock is ahead, None where nobody knows
+    clock_doubt: str = ""  # "stands still", "jumps"
+    patience: float = 0.0  # seconds of the store's time in which it need not be heard of, as it sends by itself
 
 
 class LineCheck(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.contract.times import MINUTE
 from agent.web.phrases import Sentence, anonymous, at, counted, stretch
 from agent.web.standing import (
     COUNTING,
@@ -103,7 +104,7 @@ def _last(view: StoreView) -> Sentence:
 
 def cards(view: StoreView) -> tuple[Card, ...]:
     """Root causes only, the worst first: what merely follows from one of them has no card."""
-    found = [*_storage(view), *_configuration(view), *_cameras(view), *_uplink(view), *_mended(view)]
+    found = [*_storage(view), *_configuration(view), *_cameras(view), *_clocks(view), *_uplink(view), *_mended(view)]
     return tuple(sorted(found, key=lambda card: card.level is not Level.BAD))
 
 
@@ -203,6 +204,27 @@ def _card(view: StoreView, which: Standing, sensors: Sequence[SensorView]) -> Ca
     names = "" if one else f" {', '.join(sensor.name for sensor in sensors)}."
     lone = which not in COUNTING and len(view.sensors) == 1
     return Card(f"camera-{sensors[0].id}", Level.BAD if lone else Level.WARN, title, (*seen, why + names), STEPS[which])
+
+
+def _clocks(view: StoreView) -> list[Card]:
+    """Cameras whose clock is off by so much that it is corrected, or that is not believed."""
+    off = [sensor for sensor in view.sensors if clock_words(sensor)]
+    if not off:
+        return []
+    names = ", ".join(f"{sensor.name}: {clock_words(sensor)}" for sensor in off)
+    title = f"The clock of {off[0].name if len(off) == 1 else counted(len(off), 'camera')} is wrong"
+    meaning = (f"{names}. Its times are put right as they come in, as well as that can be done.",)
+    step = "Set the camera's time and time zone, and let it take the time from the network (NTP)."
+    return [Card("clocks", Level.WARN, title, meaning, step)]
+
+
+def clock_words(sensor: SensorView) -> str:
+    """What is wrong with a camera's clock; empty where it is within a minute, or not known."""
+    if sensor.clock_doubt:
+        return f"clock {sensor.clock_doubt}"
+    if sensor.clock_offset is None or abs(sensor.clock_offset) <= MINUTE:
+        return ""
+    return f"clock {stretch(abs(sensor.clock_offset))} {'fast' if sensor.clock_offset > 0 else 'slow'}"
 
 
 def _uplink(view: StoreView) -> list[Card]:
