@@ -226,7 +226,8 @@ class Inbox:
 
     def _trouble(self, box: Box, error: Garbled) -> None:
         if not box.condition.problem:
-            log.warning("push_not_understood", sensor=box.sensor, why=str(error), raw=error.raw)
+            # Not its raw text: messages carry pictures and the ids of persons.
+            log.warning("push_not_understood", sensor=box.sensor, why=str(error))
         box.condition.problem, box.condition.trouble = str(error), "answer not understood"
 
     def unreachable(self, sensors: Sequence[str], why: str) -> None:
