@@ -15,6 +15,7 @@ from agent.runtime import backfill, poller
 from agent.runtime.backfill import Backfill, first_stretches
 from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
 from agent.runtime.readings import Memory
+from agent.runtime.timing import Timepiece
 
 if TYPE_CHECKING:
     from agent.buffer.buffer import Buffer
@@ -46,13 +47,13 @@ async def open_poller(
         ValueError: an option of the sensor is wrong.
         ConfigurationError: its password file cannot be read.
     """
-    zone = configuration.zone_of(sensor)
+    zone, timepiece = configuration.zone_of(sensor), Timepiece()
     device = Device(
         sensor.id,
         sensor.address,
         zone,
         session,
-        clock.now,
+        lambda: clock.now() + timepiece.shift,  # as the device's own clock shows it
         sensor.username,
         configuration.secret(sensor.password_file),
         sensor.options,
@@ -65,7 +66,7 @@ async def open_poller(
         if kind in INTERVALS:
             # After a damaged buffer earlier differences may be at HQ already: the first reading is only a baseline.
             book.memories.setdefault(kind, Memory(begins, cold=bool(buffer.report or buffer.unusable)))
-    return Poller(sensor.id, driver, zone, book)
+    return Poller(sensor.id, driver, zone, book, clock.now, timepiece)
 
 
 async def open_backfill(configuration: Configuration, one: Poller, buffer: Buffer, clock: Clock) -> Backfill:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.buffer.seals import is_whole_row, seal_of, seal_of_row
@@ -55,6 +57,7 @@ class Version(NamedTuple):
     quality: Quality
 
 
+Other = tuple[int, int, int, float, int]  # start, end, number, value and quality of a row that lies across
 _DOUBTFUL = Quality.UNCONFIRMED | Quality.ESTIMATED | Quality.PROVISIONAL
 
 
@@ -123,18 +126,19 @@ class Appender:
         if before and _says_the_same(before, row):
             return []
         across = [] if before and before.end == row.end else _overlaps(connection, series, row)
-        if across and row.quality & Quality.CLOCK_CORRECTED:
+        if across and Quality.CLOCK_CORRECTED & (row.quality | reduce(or_, (other[4] for other in across), 0)):
             placed = _among(row, across)
-            if placed != row:
+            if placed[3:5] != row[3:5]:
+                placed = placed._replace(quality=row.quality | Quality.CLOCK_CORRECTED)
                 return self._append_among(connection, numbers, series, placed) if placed.start < placed.end else []
-        if _is_lower(row, before, [value for *_, value in across]):
+        if _is_lower(row, before, [other[3] for other in across]):
             append_entry(connection, numbers, LedgerEntry(row.sensor, row.start, row.end, "disputed", DISPUTED))
             return []
-        replaced = [number for _, _, number, _ in across] + ([before.number] if before else [])
+        replaced = [other[2] for other in across] + ([before.number] if before else [])
         for number in replaced:
             connection.execute(DROP_OBSERVATION, (number,))
             numbers.give_up(number)
-        withdrawn = [row._replace(start=start, end=end, value=None) for start, end, _, _ in across]
+        withdrawn = [row._replace(start=start, end=end, value=None) for start, end, *_ in across]
         return [self._write(numbers, series, each) for each in (*withdrawn, row)]
 
     def _before(self, connection: sqlite3.Connection, series: int, start: int) -> Version | None:
@@ -201,27 +205,29 @@ def _is_lower(row: Observation, before: Version | None, across: list[float]) -> 
     return row.origin is Origin.LOG and bool(across) and row.value < held + sum(across)
 
 
-def _among(row: Observation, across: list[tuple[int, int, int, float]]) -> Observation:
+def _among(row: Observation, across: list[Other]) -> Observation:
     """A row whose edges were worked out from a clock that is off, between those that are there.
 
     Where it is most of one of them and that one most of it, it tells of the same stretch and takes its edges; where
-    they touch by the correction's error, that stretch is left to the other. Those within it are replaced, as ever.
+    they touch by the correction's error, that stretch is left to the other. Those mostly within it are replaced.
     """
     start, end = row.start, row.end
-    for other_start, other_end, _, _ in across:
+    for other_start, other_end, *_ in across:
         shared = min(row.end, other_end) - max(row.start, other_start)
         if 2 * shared > max(row.end - row.start, other_end - other_start):
             return row._replace(start=other_start, end=other_end)
+        if 2 * shared > other_end - other_start:
+            continue
         if other_start < row.start:
             start = max(start, other_end)
-        elif other_end > row.end:
+        else:
             end = min(end, other_start)
     return row._replace(start=start, end=end)
 
 
-def _overlaps(connection: sqlite3.Connection, series: int, row: Observation) -> list[tuple[int, int, int, float]]:
+def _overlaps(connection: sqlite3.Connection, series: int, row: Observation) -> list[Other]:
     found = connection.execute(FIND_OVERLAPS, (row.start - WIDEST, row.end, series, row.start, row.start)).fetchall()
-    return [(other[2], other[3], other[0], other[4]) for other in found if is_whole_row(other)]
+    return [(other[2], other[3], other[0], other[4], other[5]) for other in found if is_whole_row(other)]
 
 
 def append_entry(connection: sqlite3.Connection, numbers: Numbers, entry: LedgerEntry) -> bool:

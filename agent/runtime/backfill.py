@@ -127,7 +127,8 @@ class Backfill:
         if stretch.at >= stretch.until:
             self._stretches.remove(stretch)
         try:
-            written = await self._buffer.append(backfilled(self._poller.sensor, final), entries, self.state())
+            rows = [self._poller.flagged(row) for row in backfilled(self._poller.sensor, final)]
+            written = await self._buffer.append(rows, entries, self.state())
         except BaseException:
             stretch.at = at
             if stretch not in self._stretches:

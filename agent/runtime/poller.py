@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from agent.contract.observation import LedgerEntry, Observation, Origin, checked
-from agent.contract.times import HOUR, MINUTE
+from agent.contract.observation import LedgerEntry, Observation, Origin, Quality, checked
+from agent.contract.times import DAY, HOUR, MINUTE
 from agent.drivers.base import Counter, Driver, Garbled, Kind, Refused, SensorError, Unsupported
-from agent.runtime.readings import LIVE_WINDOW, MISSED, Memory, Totals, read, read_totals
+from agent.runtime.corrected import Corrected
+from agent.runtime.readings import LIVE_WINDOW, MISSED, Memory, Totals, read, read_totals, snapped
+from agent.runtime.timing import Timepiece
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
     from agent.drivers.base import History, Row
@@ -27,6 +30,8 @@ DEADLINE = 10.0  # real seconds for everything that one tick asks of one sensor
 BACK_OFF_FIRST = 5.0  # real seconds, doubling
 BACK_OFF_CAP = 300.0
 REFUSED_EVERY = 300.0  # real seconds between tries with credentials that were refused: no lock-outs
+CLOCK_EVERY = 300  # seconds of the store's time between two looks at the device's clock
+SET_BY = 300  # seconds: somebody set its clock, rather than that it drifted
 INTERVALS = (Kind.LINES, Kind.REGIONS, Kind.HEAT)
 
 
@@ -100,8 +105,19 @@ class Book:
 class Poller:
     """Owns one device: nobody else calls it. `turn` is shared with its backfill, so that calls never overlap."""
 
-    def __init__(self, sensor: str, driver: Driver, zone: ZoneInfo, book: Book) -> None:
-        self.sensor, self.driver, self.zone, self.book = sensor, driver, zone, book
+    def __init__(
+        self,
+        sensor: str,
+        driver: Driver,
+        zone: ZoneInfo,
+        book: Book,
+        now: Callable[[], float] = time.time,
+        timepiece: Timepiece | None = None,
+    ) -> None:
+        """`timepiece` is of the device's clock, which is asked for where the driver can; `now` is ours."""
+        self.timepiece, self._now = timepiece or Timepiece(), now
+        self.sensor, self.zone, self.book = sensor, zone, book
+        self.driver: Driver = Corrected(driver, self.timepiece)
         self.condition = Condition()
         self.turn = asyncio.Lock()
         self.handed_over: list[tuple[Kind, int, int]] = []  # by the last digest
@@ -109,6 +125,8 @@ class Poller:
         self._wait = BACK_OFF_FIRST
         self._unsupported: set[Kind] = set()
         self._asked_at: dict[Kind, int] = {}
+        self._ask_clock_at = 0
+        self._clock_was_set = False
 
     # ---- asking
 
@@ -137,7 +155,10 @@ class Poller:
 
     async def _ask_all(self, tick: int, asked: Asked) -> Asked:
         counters: Sequence[Counter] | None = None
-        for kind in self._due(tick):
+        due = self._due(tick)
+        if due and tick >= self._ask_clock_at:
+            await self._ask_clock(tick)
+        for kind in due:
             try:
                 if kind is Kind.COUNTERS:
                     counters = await self.driver.counters()
@@ -151,6 +172,32 @@ class Poller:
                 if not asked.history and counters is None:
                     break  # a device that does not answer one question is not asked three more
         return asked._replace(counters=counters)
+
+    async def _ask_clock(self, tick: int) -> None:
+        """Compare its clock with ours, where it tells; a device that does not is not asked again today."""
+        self._ask_clock_at, began = tick + CLOCK_EVERY, self._now()
+        before, piece = self.timepiece.shift, self.timepiece
+        try:
+            shown = await self.driver.clock()  # type: ignore[attr-defined]  # base.Known; AttributeError is caught
+        except (AttributeError, Unsupported, Refused):
+            self._ask_clock_at = tick + DAY
+        except SensorError:
+            return
+        else:
+            piece.asked(shown, (began + self._now()) / 2)
+            if piece.doubt != self.condition.doubt:
+                log.warning("sensor_clock", sensor=self.sensor, what=piece.doubt or "goes again")
+            self.condition.offset, self.condition.doubt = piece.offset, piece.doubt
+            if not self.book.answered:
+                for memory in self.book.memories.values():
+                    memory.settled = self._hour(memory.settled)
+            elif abs(piece.shift - before) >= SET_BY:
+                log.info("sensor_clock_set", sensor=self.sensor, offset=piece.offset)
+                self._clock_was_set = True
+
+    def _hour(self, moment: float) -> int:
+        """When the hour that the device's clock showed at a moment began, by ours."""
+        return settled_hour(moment + self.timepiece.shift, self.zone) - self.timepiece.shift
 
     def _due(self, tick: int) -> list[Kind]:
         due = []
@@ -199,22 +246,26 @@ class Poller:
 
     def _hand_over(self, tick: int) -> list[tuple[Kind, int, int]]:
         """Stretches too long ago for differences: from now on they are the backfill's."""
-        upto = settled_hour(tick - HOUR, self.zone)
+        upto = self._hour(tick - HOUR)
         handed = []
         for kind, memory in self.book.memories.items():
-            if memory.settled < tick - LIVE_WINDOW:
+            if memory.settled < min(upto, tick - LIVE_WINDOW) or (self._clock_was_set and memory.settled < upto):
                 handed.append((kind, memory.settled, upto))
                 memory.settled = upto
                 memory.hours = {start: hour for start, hour in memory.hours.items() if start >= upto}
+            if self._clock_was_set:  # what runs now has been told, under another hour
+                memory.hours, memory.cold = {}, True
+        self._clock_was_set = False
         return handed
 
     def _digest_kind(self, kind: Kind, rows: Sequence[Row], tick: int) -> tuple[list[Observation], list[LedgerEntry]]:
         memory = self.book.memories[kind]
-        before = memory.settled
+        before, rows = memory.settled, snapped(memory, rows)
         if self.driver.cadence[kind] < HOUR:
             made = read(memory, self.sensor, rows, tick)
         else:
             made = read(memory, self.sensor, rows, tick, live=False, watched=self._watched(tick))
+        made = [self.flagged(row) for row in made]
         if kind is Kind.LINES and Kind.COUNTERS in self.driver.cadence:
             # The device's own totals are told live by its running counters; two sources would overlap.
             made = [row for row in made if row.origin is not Origin.LIVE or row.place != "sensor"]
@@ -225,6 +276,12 @@ class Poller:
                 holes.append(LedgerEntry(self.sensor, at, start, "lost", f"the device has no {kind} row for it"))
             at = max(at, end)
         return made, holes
+
+    def flagged(self, row: Observation) -> Observation:
+        """A row of the device's memory with what is to be said of its clock."""
+        if row.origin is not Origin.LOG or not (self.timepiece.shift or self.timepiece.doubt):
+            return row
+        return row._replace(quality=row.quality | Quality.CLOCK_CORRECTED)
 
     def _watched(self, tick: int) -> int:
         """Since when every tick was answered; this one, if it is the first after a silence."""

@@ -94,6 +94,21 @@ def read(
     return made + _settle(memory, sensor, tick)
 
 
+def snapped(memory: Memory, rows: Sequence[Row]) -> Sequence[Row]:
+    """Rows of an hour that is already read under an edge a little off, as a corrected clock drifts: under that edge."""
+
+    def placed(row: Row) -> Row:
+        half = (row.end - row.start) // 2
+        for start in memory.hours:
+            if start != row.start and abs(start - row.start) < half:
+                return row._replace(start=start)
+        return row._replace(start=memory.settled) if row.start < memory.settled < row.start + half else row
+
+    if all(row.start in memory.hours or row.repeated for row in rows):
+        return rows
+    return [row if row.repeated or row.start in memory.hours else placed(row) for row in rows]
+
+
 def _take_hour(
     memory: Memory, sensor: str, rows: list[Row], tick: int, *, live: bool, watched: int | None
 ) -> list[Observation]:
