@@ -32,10 +32,12 @@ from agent.foundation.logs import configure
 from agent.foundation.mqtt import LinkSettings
 from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from agent.foundation.toml import ConfigurationError
+from agent.foundation.trust import known_time
 from agent.last_good import choose, keep
 from agent.runtime.audits import Audits
 from agent.runtime.collector import Collector
 from agent.runtime.cycle import Cycle
+from agent.runtime.doubt import Doubt, awaits_sync, never
 from agent.runtime.orders import Orders
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
@@ -48,9 +50,11 @@ from agent.web.local import local_application
 from agent.web.page import application, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from agent.buffer.buffer import Buffer
+    from agent.runtime.backfill import Backfill
+    from agent.runtime.poller import Poller
     from agent.web.local import Wish
 
 log = structlog.get_logger()
@@ -73,17 +77,13 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
     async with AsyncExitStack() as stack:
         buffer = await open_somewhere(configuration.buffer_path, clock, settings.buffer.cap_bytes)
         stack.push_async_callback(buffer.close)
-        if buffer.report:
-            log.error("buffer_mended", what=buffer.report)
-        if buffer.unusable:
-            log.error("numbers_only_in_memory", why=buffer.unusable)
-        if problem:
-            log.error("last_good_configuration_runs", why=problem)
+        _say_at_start(buffer, problem)
         session = await stack.enter_async_context(camera_session(loopback=settings.cameras.loopback))
         pollers = [await open_poller(configuration, sensor, session, buffer, clock) for sensor in settings.sensor]
         fills = {one.sensor: await open_backfill(configuration, one, buffer, clock) for one in pollers}
         offset = zlib.crc32(settings.device.id.encode()) % 1000 / 1000 * SPREAD
-        collector = Collector(pollers, fills, buffer, clock, offset=offset)
+        doubt = await _doubt(pollers, fills, buffer, clock)
+        collector = Collector(pollers, fills, buffer, clock, offset=offset, doubt=doubt)
         stack.push_async_callback(collector.close)
         cycle = Cycle(buffer, (layout,), clock)
         await cycle.catch_up()
@@ -92,13 +92,13 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         )
         contact = Contact()
         audits = Audits(buffer, (layout,), clock)
-        report = Report(Parts(buffer, pollers, fills, collector, cycle, contact, audits), about, clock)
+        report = Report(Parts(buffer, pollers, fills, collector, cycle, contact, audits, doubt), about, clock)
         orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
         sources = Sources(report.health, lambda: {"store": cycle.values})
         uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
         if not problem:
             keep(own)
-        senders = await open_senders(configuration, link_settings(configuration), pollers, buffer, clock, stack)
+        senders = await open_senders(configuration, link_settings(configuration), pollers, buffer, clock, doubt, stack)
         url = await _open_page(configuration, report, buffer, {"count": audits.wish}, stack)
         _tell_ready(ready_file, url, senders.port)
         tasks: dict[str, Coroutine[object, object, object]] = {
@@ -118,6 +118,26 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         if not again:  # systemd would end a process that said so and goes on
             systemd.notify(systemd.STOPPING)
     return again
+
+
+def _say_at_start(buffer: Buffer, problem: str) -> None:
+    """What is not as it should be from the beginning."""
+    if buffer.report:
+        log.error("buffer_mended", what=buffer.report)
+    if buffer.unusable:
+        log.error("numbers_only_in_memory", why=buffer.unusable)
+    if problem:
+        log.error("last_good_configuration_runs", why=problem)
+
+
+async def _doubt(pollers: Sequence[Poller], fills: Mapping[str, Backfill], buffer: Buffer, clock: Clock) -> Doubt:
+    """What keeps rows back while this device's clock is not set; a clock that was given is believed."""
+    floor = max([known_time(()), *(float(poller.book.answered) for poller in pollers)])
+    made = await Doubt(buffer, clock, floor, awaits=awaits_sync if clock == Clock() else never).load()
+    for poller in pollers:
+        poller.doubted = lambda: made.doubted
+    made.shifters += [poller.shift for poller in pollers] + [fill.shift for fill in fills.values()]
+    return made
 
 
 async def _open_page(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.buffer.buffer import Buffer
     from agent.drivers.base import Listener as Receiving
     from agent.foundation.clock import Clock
+    from agent.runtime.doubt import Doubt
     from agent.runtime.poller import Poller
     from agent.settings import Configuration, Sensor
 
@@ -101,6 +102,7 @@ async def open_senders(
     pollers: Sequence[Poller],
     buffer: Buffer,
     clock: Clock,
+    doubt: Doubt,
     stack: AsyncExitStack,
 ) -> Senders:
     """Take messages for all sensors that send; nothing is opened where none does. `line` leads to [mqtt]'s broker.
@@ -113,7 +115,8 @@ async def open_senders(
     boxes = [await _box(by_id[poller.sensor], poller, buffer) for poller in pollers if poller.sensor in by_id]
     if not boxes:
         return Senders(None, {})
-    inbox = Inbox(boxes, buffer, clock)
+    inbox = Inbox(boxes, buffer, clock, doubt)
+    doubt.shifters += [box.shift for box in boxes]
     tasks: dict[str, Coroutine[object, object, object]] = {"inbox": inbox.run()}
     topics = {sensor.id: sensor.push.topic for sensor in by_id.values() if sensor.push.topic}
     if topics:

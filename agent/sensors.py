@@ -13,7 +13,8 @@ from agent.drivers.reading.brands import brand
 from agent.foundation import bounds
 from agent.runtime import backfill, poller
 from agent.runtime.backfill import Backfill, first_stretches
-from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
+from agent.runtime.book import Book
+from agent.runtime.poller import INTERVALS, Poller, settled_hour
 from agent.runtime.readings import Memory
 from agent.runtime.timing import Timepiece
 

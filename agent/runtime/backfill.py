@@ -91,6 +91,11 @@ class Backfill:
         self._more.set()
         return self.state()
 
+    def shift(self, by: int) -> None:
+        """Our own clock was set: what was decided by it moves."""
+        for stretch in self._stretches:
+            stretch.at, stretch.until = stretch.at + by, stretch.until + by
+
     def state(self) -> dict[str, object]:
         """What is still to be read, for the commit."""
         kept = [[stretch.kind.value, stretch.at, stretch.until, stretch.first] for stretch in self._stretches]
@@ -102,6 +107,9 @@ class Backfill:
             if not self._stretches:
                 self._more.clear()
                 await self._more.wait()
+            if self._poller.doubted():
+                await asyncio.sleep(RETRY)
+                continue
             try:
                 await self._chunk(self._stretches[0])
                 await asyncio.sleep(self._pause)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent.buffer.buffer import Buffer
     from agent.foundation.clock import Clock
     from agent.runtime.backfill import Backfill
+    from agent.runtime.doubt import Doubt
     from agent.runtime.poller import Asked, Polled, Poller
 
 log = structlog.get_logger()
@@ -39,9 +40,11 @@ class Collector:
         *,
         every: int = MINUTE,
         offset: float = 0.0,
+        doubt: Doubt | None = None,
     ) -> None:
         self._pollers, self._backfills, self._buffer, self._clock = pollers, backfills, buffer, clock
         self._every, self._offset = every, offset
+        self._doubt = doubt
         self._asking: dict[str, tuple[int, asyncio.Task[Asked | None]]] = {}
         # What the file holds of the books, so that going back to it needs no disk: a few kB a sensor, however long.
         self._committed = {state_name(one.sensor): json.dumps(one.book.dump()) for one in pollers}
@@ -51,7 +54,11 @@ class Collector:
     async def run(self) -> None:
         """Tick for ever."""
         while True:
-            await self.tick(await self._next_tick())
+            tick = await self._next_tick()
+            if self._doubt and self._doubt.look():
+                await self.close()  # what was asked by the old time
+                tick = await self._next_tick()
+            await self.tick(tick)
 
     async def _next_tick(self) -> int:
         now = self._clock.now() - self._offset
@@ -82,7 +89,7 @@ class Collector:
         entries = [entry for one in polled for entry in one.entries]
         try:
             state |= await self._ask_again()
-            await self._buffer.append(rows, entries, state)
+            await (self._doubt or self._buffer).append(rows, entries, state)
         except sqlite3.OperationalError as error:
             # The books go back to the last commit, so the next readings make these rows again from the same counters.
             if not self.storing:
@@ -123,3 +130,4 @@ class Collector:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._asking.clear()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality, checked
 from agent.contract.times import DAY, HOUR, MINUTE
 from agent.drivers.base import Counter, Driver, Garbled, Kind, Refused, SensorError, Unsupported
+from agent.runtime.book import Book, Condition
 from agent.runtime.corrected import Corrected
-from agent.runtime.readings import LIVE_WINDOW, MISSED, Memory, Totals, read, read_totals, snapped
+from agent.runtime.readings import LIVE_WINDOW, MISSED, read, read_totals, snapped
 from agent.runtime.timing import Timepiece
 
 if TYPE_CHECKING:
@@ -54,54 +54,6 @@ class Polled(NamedTuple):
     state: dict[str, object]
 
 
-@dataclass
-class Condition:
-    """How a sensor is. Times are the store's, in UTC seconds."""
-
-    up: bool = False
-    last_answer: float | None = None
-    problem: str = ""
-    trouble: str = ""  # the problem in two or three words
-    offset: float | None = None  # seconds its clock is ahead of the store's, where that is known
-    patience: float = 0.0  # seconds in which it need not be heard of
-    doubt: str = ""  # why its clock is not believed: stands still, jumps
-
-
-@dataclass
-class Book:
-    """Everything a poller must know after a restart; committed with the rows it led to."""
-
-    memories: dict[Kind, Memory] = field(default_factory=dict)
-    totals: Totals = field(default_factory=Totals)
-    answered: int = 0  # the last tick that was answered
-    gaps: list[tuple[int, int, str]] = field(default_factory=list)  # told as pending, not yet answered
-    open_gap: tuple[int, str] | None = None  # (since, reason) while the sensor is silent
-    watched: int = 0  # since when every tick was answered
-
-    def dump(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "memories": {kind.value: memory.dump() for kind, memory in self.memories.items()},
-            "totals": self.totals.dump(),
-            "answered": self.answered,
-            "gaps": self.gaps,
-            "open_gap": self.open_gap,
-            "watched": self.watched,
-        }
-
-    @classmethod
-    def load(cls, stored: dict[str, Any]) -> Book:
-        """From what `dump` made."""
-        return cls(
-            {Kind(kind): Memory.load(memory) for kind, memory in stored["memories"].items()},
-            Totals.load(stored["totals"]),
-            stored["answered"],
-            [(start, end, why) for start, end, why in stored["gaps"]],
-            tuple(stored["open_gap"]) if stored["open_gap"] else None,
-            stored.get("watched", 0),
-        )
-
-
 class Poller:
     """Owns one device: nobody else calls it. `turn` is shared with its backfill, so that calls never overlap."""
 
@@ -126,6 +78,7 @@ class Poller:
         self._unsupported: set[Kind] = set()
         self._asked_at: dict[Kind, int] = {}
         self._ask_clock_at = 0
+        self.doubted: Callable[[], bool] = lambda: False  # whether our own clock is not set
         self._clock_was_set = False
 
     # ---- asking
@@ -156,8 +109,9 @@ class Poller:
     async def _ask_all(self, tick: int, asked: Asked) -> Asked:
         counters: Sequence[Counter] | None = None
         due = self._due(tick)
-        if due and tick >= self._ask_clock_at:
+        if tick >= self._ask_clock_at and (due or self.doubted()):
             await self._ask_clock(tick)
+            due = due or self._due(tick)
         for kind in due:
             try:
                 if kind is Kind.COUNTERS:
@@ -199,13 +153,23 @@ class Poller:
         """When the hour that the device's clock showed at a moment began, by ours."""
         return settled_hour(moment + self.timepiece.shift, self.zone) - self.timepiece.shift
 
+    def shift(self, by: int) -> None:
+        """Our own clock was set: what is remembered moves with it."""
+        self.book.shift(by)
+        self.timepiece.own_clock_set(by)
+        self._asked_at, self._ask_clock_at = {}, 0
+
     def _due(self, tick: int) -> list[Kind]:
         due = []
+        # With our own clock not set, and none of the device's to go by, its hours cannot be asked for.
+        lost = self.doubted() and self.timepiece.offset is None
         for kind, every in self.driver.cadence.items():
             last = self._asked_at.get(kind, 0)
             # A kind read once an hour is read at the two ticks after which an hour may settle.
             memory = self.book.memories.get(kind)
             settling = every >= HOUR and memory is not None and any(tick >= hour.end for hour in memory.hours.values())
+            if lost and kind in INTERVALS:
+                continue
             if kind not in self._unsupported and (tick - last >= every or settling):
                 due.append(kind)
                 self._asked_at[kind] = tick

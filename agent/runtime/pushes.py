@@ -70,6 +70,18 @@ class Post:
     print: str = ""  # the fingerprint of the last message
     last: int = 0
 
+    def shift(self, by: int) -> None:
+        """Our own clock was set: every time in it moves."""
+        self.told = {key: Told(one.since + by, one.until + by, one.length) for key, one in self.told.items()}
+        self.waiting = {
+            key: {minute + by: value for minute, value in minutes.items()} for key, minutes in self.waiting.items()
+        }
+        for moment in self.moments.values():
+            moment.minute += by
+        self.totals = {key: (at + by, value) for key, (at, value) in self.totals.items()}
+        self.time.own_clock_set(by)
+        self.last += by if self.last else 0
+
     def dump(self) -> dict[str, Any]:
         """As JSON."""
         return {

@@ -52,6 +52,14 @@ class Memory:
     cold: bool = False  # nothing is known of earlier live rows: the first reading is a baseline
     hours: dict[int, Hour] = field(default_factory=dict)
 
+    def shift(self, by: int) -> None:
+        """Our own clock was set: every time in it moves."""
+        self.settled += by
+        self.at += by if self.at else 0
+        for hour in self.hours.values():
+            hour.end, hour.at, hour.since = hour.end + by, hour.at + by, hour.since + by
+        self.hours = {start + by: hour for start, hour in self.hours.items()}
+
     def dump(self) -> dict[str, Any]:
         """As JSON."""
         hours = {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent.runtime.backfill import Backfill
     from agent.runtime.collector import Collector
     from agent.runtime.cycle import Cycle
+    from agent.runtime.doubt import Doubt
     from agent.runtime.poller import Poller
     from agent.sync.uplink import Contact
 
@@ -38,6 +39,7 @@ class Parts(NamedTuple):
     cycle: Cycle
     contact: Contact
     audits: Audits | None = None
+    doubt: Doubt | None = None
 
 
 class About(NamedTuple):
@@ -86,6 +88,7 @@ class Report:
             backfill_done=sum(backfill.progress.done for backfill in parts.backfills.values()),
             backfill_total=sum(backfill.progress.total for backfill in parts.backfills.values()),
             health=self._health(tally, now),
+            undated=parts.doubt.waiting if parts.doubt else 0,
             checks=tuple(LineCheck(*one) for one in await parts.audits.accuracies()) if parts.audits else (),
         )
 

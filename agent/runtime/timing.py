@@ -86,6 +86,13 @@ class Timepiece:
             self.doubt = ""
             self._agree(clock - now)
 
+    def own_clock_set(self, by: float) -> None:
+        """The store's clock went forward by so many seconds, and the device's did not."""
+        self.at += by
+        self.steps = [step - by for step in self.steps]
+        if self.offset is not None:
+            self._agree(self.offset - by)
+
     def _doubt(self, why: str) -> None:
         self.doubt, self.steps, self.offset, self.shift = why, [], None, 0
 

@@ -85,3 +85,4 @@ class StoreView(NamedTuple):
     health: Health
     checks: tuple[LineCheck, ...] = ()
     memory_only: str = ""
+    undated: int = 0  # rows that wait until this device knows the time

@@ -104,7 +104,15 @@ def _last(view: StoreView) -> Sentence:
 
 def cards(view: StoreView) -> tuple[Card, ...]:
     """Root causes only, the worst first: what merely follows from one of them has no card."""
-    found = [*_storage(view), *_configuration(view), *_cameras(view), *_clocks(view), *_uplink(view), *_mended(view)]
+    found = [
+        *_storage(view),
+        *_configuration(view),
+        *_own_clock(view),
+        *_cameras(view),
+        *_clocks(view),
+        *_uplink(view),
+        *_mended(view),
+    ]
     return tuple(sorted(found, key=lambda card: card.level is not Level.BAD))
 
 
@@ -204,6 +212,17 @@ def _card(view: StoreView, which: Standing, sensors: Sequence[SensorView]) -> Ca
     names = "" if one else f" {', '.join(sensor.name for sensor in sensors)}."
     lone = which not in COUNTING and len(view.sensors) == 1
     return Card(f"camera-{sensors[0].id}", Level.BAD if lone else Level.WARN, title, (*seen, why + names), STEPS[which])
+
+
+def _own_clock(view: StoreView) -> list[Card]:
+    if not view.undated:
+        return []
+    meaning = (f"{counted(view.undated, 'row')} of what the cameras told can be shown and sent when it knows it.",)
+    step = (
+        "Connect the device to the internet, or to a time server in the store's network. Without either it goes by its"
+        " own clock after a week at most, and says that its times are estimates."
+    )
+    return [Card("own-clock", Level.WARN, "This device does not know the time yet", meaning, step)]
 
 
 def _clocks(view: StoreView) -> list[Card]:

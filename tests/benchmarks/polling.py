@@ -22,8 +22,9 @@ from agent.contract.times import HOUR
 from agent.drivers.base import Device
 from agent.drivers.milesight import open_driver
 from agent.foundation.clock import Clock
+from agent.runtime.book import Book
 from agent.runtime.collector import Collector
-from agent.runtime.poller import INTERVALS, Book, Poller, settled_hour
+from agent.runtime.poller import INTERVALS, Poller, settled_hour
 from agent.runtime.readings import Memory
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from agent.contract.observation import Origin, Quality
 from agent.drivers.base import Device
 from agent.drivers.reading.brands import brand
 from agent.runtime.backfill import Backfill
+from agent.runtime.book import Book
 from agent.runtime.collector import Collector
-from agent.runtime.poller import Book, Poller
+from agent.runtime.poller import Poller
 from agent.runtime.readings import Memory
 from agent.runtime.timing import Timepiece
 from agent.simulator.scenario import Scenario

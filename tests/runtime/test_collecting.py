@@ -15,8 +15,9 @@ from agent.drivers.reading.brands import brand
 from agent.foundation.clock import Clock
 from agent.runtime import poller as polling
 from agent.runtime.backfill import Backfill, first_stretches, load, state_name
+from agent.runtime.book import Book
 from agent.runtime.collector import Collector
-from agent.runtime.poller import INTERVALS, Book, Poller
+from agent.runtime.poller import INTERVALS, Poller
 from agent.runtime.readings import Memory
 from agent.simulator.installation import FaultKind
 from agent.simulator.scenario import Scenario

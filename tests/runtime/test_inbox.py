@@ -16,8 +16,8 @@ from agent.contract.observation import Origin, Quality
 from agent.drivers.base import Device
 from agent.drivers.reading.brands import brand
 from agent.foundation.clock import Clock
+from agent.runtime.book import Condition
 from agent.runtime.inbox import Inbox, NotStored, load_box
-from agent.runtime.poller import Condition
 from tests.runtime.sending import info, iso, periodic, trigger
 
 NOON = 1_795_089_600  # 2026-11-19T12:00:00Z

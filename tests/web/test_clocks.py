@@ -35,3 +35,10 @@ def test_who_sends_by_itself_may_be_quiet():
     assert standing(view(), sensor(0, last_answer=quiet)) is Standing.SILENT
     assert standing(view(), sensor(0, last_answer=quiet, patience=3600.0)) is Standing.ANSWERS
     assert standing(view(), sensor(0, last_answer=quiet, patience=math.inf)) is Standing.ANSWERS
+
+
+def test_a_device_that_does_not_know_the_time():
+    """It says how much waits for that, and what to do."""
+    assert not [card for card in cards(view()) if card.key == "own-clock"]
+    [said] = [card for card in cards(view(undated=12)) if card.key == "own-clock"]
+    assert "12 rows" in said.meaning[0]
