@@ -12,6 +12,7 @@ import structlog
 from agent.drivers.base import Kind
 from agent.foundation.mqtt import LinkSettings
 from agent.foundation.toml import ConfigurationError, named_file
+from agent.runtime.following import follow
 from agent.runtime.inbox import Box, Inbox, load_box, patience
 from agent.runtime.listener import Listener
 from agent.runtime.subscriber import KEPT_FOR, MOST_WAITING, Subscriber
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from agent.buffer.buffer import Buffer
     from agent.drivers.base import Listener as Receiving
+    from agent.drivers.base import Streaming
     from agent.foundation.clock import Clock
     from agent.runtime.doubt import Doubt
     from agent.runtime.poller import Poller
@@ -86,7 +88,7 @@ def told(configuration: Configuration, *, show: bool = False) -> list[str]:
 
 def is_sent(sensor: Sensor) -> bool:
     """Whether this sensor's messages are taken."""
-    return bool(sensor.push.secret_file or sensor.push.topic)
+    return bool(sensor.push.secret_file or sensor.push.topic or sensor.options.get("alerts"))
 
 
 class Senders(NamedTuple):
@@ -112,6 +114,7 @@ async def open_senders(
         OSError: the port cannot be had.
     """
     by_id = {sensor.id: sensor for sensor in configuration.settings.sensor if is_sent(sensor)}
+    drivers = {poller.sensor: poller.driver for poller in pollers}
     boxes = [await _box(by_id[poller.sensor], poller, buffer) for poller in pollers if poller.sensor in by_id]
     if not boxes:
         return Senders(None, {})
@@ -121,6 +124,8 @@ async def open_senders(
     topics = {sensor.id: sensor.push.topic for sensor in by_id.values() if sensor.push.topic}
     if topics:
         tasks["subscriber"] = Subscriber(_broker(configuration, line), topics, inbox).run()
+    for name in (name for name, sensor in by_id.items() if sensor.options.get("alerts")):
+        tasks[f"stream {name}"] = follow(name, cast("Streaming", drivers[name]), inbox)
     return Senders(await _listen(configuration, inbox, stack), tasks)
 
 

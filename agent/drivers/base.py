@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     import aiohttp
@@ -190,6 +190,13 @@ class Listener(Driver, Protocol):
 
         Raises `Garbled` where nothing at all can be read. A message that is understood and has no counts is empty.
         """
+
+
+class Streaming(Listener, Protocol):
+    """A driver of a device that sends its messages over a connection of ours, where option `alerts` asks for it."""
+
+    def messages(self) -> AsyncIterator[bytes]:
+        """Each message as `receive` reads it, until the connection ends; raises `SensorError`."""
 
 
 class Brand(Protocol):

@@ -21,7 +21,7 @@ from agent.drivers.reading.text import is_page, text_of
 from agent.drivers.reading.values import amount, has_zone, moment, persons, wall
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -32,16 +32,22 @@ _OPENS = re.compile(r"<(?:\w{1,20}:)?EventNotificationAlert\b")
 _CLOSES = re.compile(r"</(?:\w{1,20}:)?EventNotificationAlert\s*>")
 _VOLATILE = ("isDataRetransmission", "activePostCount", "snapPicture", "uploadTime")
 _QUEUES = ("personQueueCounting", "PersonQueueCounting", "personQueueTime", "PersonQueueTime", "personQueue")
+_STREAM = "/ISAPI/Event/notification/alertStream"
+_END = re.compile(rb"</(?:\w{1,20}:)?EventNotificationAlert\s*>")
+SILENCE = 60.0  # real seconds: it says every few that nothing happens
+MAX_ALERT = 64 * 1024  # bytes; one about counts has two thousand
 MAX_ALERTS = 1000  # of one piece of an alert stream
 
 
 def open_driver(device: Device) -> Driver:
-    """A driver for this camera; option `channel` is the input that counts (1).
+    """A driver for this camera; option `channel` is the input that counts (1), `alerts` follows its alert stream.
 
     Raises:
         ValueError: the address or an option is wrong.
     """
-    only(device.options, "hikvision", ["channel"])
+    only(device.options, "hikvision", ["channel", "alerts"])
+    if not isinstance(device.options.get("alerts", False), bool):
+        raise ValueError(f"option alerts is {device.options['alerts']!r}: write true or false")  # noqa: TRY004 - as all options
     return _Camera(device, number(device.options, "channel", 1, 1))
 
 
@@ -83,6 +89,17 @@ class _Camera:
 
     async def counters(self) -> Sequence[Counter]:
         raise Unsupported("its running totals come only with its messages")
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """The alerts of its stream, each when it is whole; see `base.Streaming`."""
+        waiting = b""
+        async for piece in Access(self._device).stream(_STREAM, SILENCE):
+            waiting += piece
+            while (end := _END.search(waiting)) is not None:
+                whole, waiting = waiting[: end.end()], waiting[end.end() :]
+                if opens := _OPENS.search(whole.decode("latin-1")):
+                    yield whole[opens.start() :]
+            waiting = waiting[-MAX_ALERT:]
 
     def receive(self, body: bytes, content_type: str, headers: Mapping[str, str]) -> Pushed:
         return received(self._device, _message, body, content_type, headers)

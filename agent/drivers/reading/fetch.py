@@ -18,7 +18,8 @@ from agent.drivers.reading.authorization import Basic, Digest, strongest
 from agent.drivers.reading.text import is_page, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from agent.drivers.base import Device
 
@@ -104,11 +105,20 @@ class Access:
         return way
 
     async def _once(self, request: _Request, way: Basic | Digest | None) -> _Answer:
+        async with self._respond(request, way) as response:
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                return _Answer(response.status, offers=response.headers.getall("WWW-Authenticate", []))
+            _accept(response)
+            return _Answer(response.status, await _body(response))
+
+    def _respond(
+        self, request: _Request, way: Basic | Digest | None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         headers = {"Accept-Encoding": "identity", "User-Agent": "footfall", **request.headers}
         if way:
             username, password = self._device.username, self._device.password
             headers["Authorization"] = way.header(request.target, username, password, request.method)
-        async with self._device.session.request(
+        return self._device.session.request(
             request.method,
             URL(f"http://{self._device.address}{request.target}", encoded=True),
             data=request.body,
@@ -118,11 +128,27 @@ class Access:
             max_line_size=MAX_HEADER_LINE,
             max_field_size=MAX_HEADER_LINE,
             timeout=aiohttp.ClientTimeout(total=None),  # ours spans both tries
-        ) as response:
-            if response.status == HTTPStatus.UNAUTHORIZED:
-                return _Answer(response.status, offers=response.headers.getall("WWW-Authenticate", []))
-            _accept(response)
-            return _Answer(response.status, await _body(response))
+        )
+
+    async def stream(self, target: str, silence: float) -> AsyncIterator[bytes]:
+        """The pieces of an answer that goes on for ever; it is over when nothing came for so many seconds."""
+        request = _Request("GET", target, {})
+        try:
+            for attempt in range(2):
+                async with self._respond(request, self._way) as response:
+                    if response.status == HTTPStatus.UNAUTHORIZED:
+                        if attempt:
+                            raise Refused("it does not accept the user name and password")
+                        self._way = self._way_in(response.headers.getall("WWW-Authenticate", []), self._way)
+                        continue
+                    _accept(response)
+                    while True:
+                        async with asyncio.timeout(silence):
+                            if not (piece := await response.content.readany()):
+                                return
+                        yield piece
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+            raise translated(error, silence) from error
 
 
 def translated(error: Exception, deadline: float = DEADLINE) -> SensorError:
