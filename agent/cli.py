@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from agent.addresses import told
 from agent.buffer.outbox import LETTERS, DeadLetter
 from agent.cameras import cameras, discover
 from agent.contract.times import parse_rfc3339
@@ -73,13 +74,8 @@ def check(
     found = configuration(config, with_files=True)
     sensors = len(found.settings.sensor)
     typer.echo(f"{config}: right. Store {found.settings.store.id}, {sensors} sensors, {found.layout.time_zone}.")
-    from agent.senders import told  # noqa: PLC0415 - no other command needs the daemon's parts
-
-    try:
-        for line in told(found, show=secrets):
-            typer.echo(line)
-    except ConfigurationError as error:
-        end(str(error), WRONG_CONFIGURATION)
+    for line in _or_exit(lambda: told(found, show=secrets), ""):
+        typer.echo(line)
 
 
 @app.command()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
-from urllib.parse import quote
 
 import structlog
 
+from agent.addresses import is_sent, secrets_of
 from agent.drivers.base import Kind
 from agent.foundation.mqtt import LinkSettings
-from agent.foundation.toml import ConfigurationError, named_file
 from agent.runtime.following import follow
 from agent.runtime.inbox import Box, Inbox, load_box, patience
 from agent.runtime.listener import Listener
@@ -31,64 +29,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 RECONNECT_CAP = 30.0  # real seconds: the cameras' broker is in the store, nobody else comes back at the same time
-OTHERS = 0o077  # the permissions of a file that is not its owner's alone
-
-
-def secrets_of(configuration: Configuration) -> dict[str, str]:
-    """The secret of each sensor that sends over HTTP.
-
-    Raises:
-        ConfigurationError: one cannot be used; the text says how to make one.
-    """
-    found = {}
-    for sensor in configuration.settings.sensor:
-        name = sensor.push.secret_file
-        if name:
-            secret = configuration.secret(name).strip()
-            path = named_file(configuration.file, name)
-            if not _SECRET.fullmatch(secret):
-                raise ConfigurationError(
-                    f"{path}: the secret of {sensor.id} needs 16 to 128 letters, digits, dashes or underscores; make"
-                    f" one with: (umask 077; openssl rand -hex 16 > {name})"
-                )
-            if path.stat().st_mode & OTHERS:
-                raise ConfigurationError(f"{path}: others may read this secret; say: chmod 600 {name}")
-            found[sensor.id] = secret
-    return found
-
-
-def path_of(sensor: str, secret: str) -> str:
-    """The path that a camera sends to."""
-    return f"/push/{quote(sensor)}/{secret}"
-
-
-def told(configuration: Configuration, *, show: bool = False) -> list[str]:
-    """What a technician enters into each camera that sends; the secrets only where `show` says so.
-
-    Raises:
-        ConfigurationError: a secret cannot be used.
-    """
-    settings, secrets = configuration.settings, secrets_of(configuration)
-    lines = []
-    for sensor in settings.sensor:
-        if sensor.id in secrets:
-            secret = secrets[sensor.id] if show else "…"
-            url = f"http://ADDRESS:{settings.push.port}{path_of(sensor.id, secret)}"
-            lines.append(f"{sensor.id}: enter in the camera, as where it sends its counts by HTTP POST: {url}")
-        if sensor.push.topic:
-            broker = settings.push.broker or settings.mqtt.host
-            lines.append(f"{sensor.id}: let the camera publish at {broker} on {sensor.push.topic}")
-    if secrets:
-        hint = "" if show else " --secrets prints them with their secrets."
-        lines.append(f"ADDRESS is this computer's on the cameras' network.{hint}")
-    return lines
-
-
-def is_sent(sensor: Sensor) -> bool:
-    """Whether this sensor's messages are taken."""
-    return bool(sensor.push.secret_file or sensor.push.topic or sensor.options.get("alerts"))
 
 
 class Senders(NamedTuple):
@@ -110,7 +51,6 @@ async def open_senders(
     """Take messages for all sensors that send; nothing is opened where none does. `line` leads to [mqtt]'s broker.
 
     Raises:
-        ConfigurationError: a brand's cameras do not send, or a secret cannot be used.
         OSError: the port cannot be had.
     """
     by_id = {sensor.id: sensor for sensor in configuration.settings.sensor if is_sent(sensor)}
@@ -148,8 +88,6 @@ def _broker(configuration: Configuration, line: LinkSettings) -> LinkSettings:
 
 
 async def _box(sensor: Sensor, poller: Poller, buffer: Buffer) -> Box:
-    if not hasattr(poller.driver, "receive"):
-        raise ConfigurationError(f"{sensor.id}: a {sensor.driver} camera of this kind does not send its counts")
     box = await load_box(sensor.id, cast("Receiving", poller.driver), poller.condition, buffer)
     if Kind.LINES in poller.driver.cadence:
         box.counters = box.asks_nothing = False  # its memory tells of the same persons, minute by minute

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
+from agent.addresses import check_senders
 from agent.contract.layout import Layout
 from agent.contract.topics import HQ
 from agent.contract.wire import Name
@@ -342,4 +343,5 @@ def read_configuration(file: Path, *, with_files: bool = False) -> Configuration
     if with_files:
         found.check_line()
         found.check_files()
+        check_senders(found)
     return found

@@ -39,6 +39,7 @@ FLOOR = {
     "agent.desired": 5,
     "agent.documents": 5,
     "agent.last_good": 5,
+    "agent.addresses": 5,
     "agent.fields": 5,
     "agent.layouts": 5,
     "agent.senders": 5,
