@@ -182,10 +182,11 @@ class AgentLife(Life):
         return python(AGENT, "run", "--config", str(folder / config.name), "--clock", self.store.clock.text)
 
     async def lived(self) -> bool:
+        if self.store.clock.now() < self.store.first_poll + TWO_POLLS:
+            return False  # not asked before: its answer would be one of the sends that are counted
         told = await self.store.health()
         rows = told["fresh"]["rows"] + told["backlog"]["rows"]
-        over = self.store.clock.now() > self.store.first_poll + TWO_POLLS
-        return bool(over and told["acked"] and not rows and not told["history"]["running"])
+        return bool(told["acked"] and not rows and not told["history"]["running"])
 
 
 class ReceiverLife(Life):
