@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp.web import AppRunner, UnixSite
 
+from agent.alerting import Alerting, open_alerting
 from agent.buffer.refuge import NotKept, Refuge, open_somewhere
 from agent.contract.topics import Branch
 from agent.desired import Trial
@@ -41,6 +42,7 @@ from agent.runtime.doubt import Doubt, awaits_sync, never
 from agent.runtime.orders import Orders
 from agent.runtime.report import About, Parts, Report
 from agent.runtime.supervisor import feed_watchdog, warm_kernels
+from agent.runtime.vitals import Vitals
 from agent.senders import open_senders
 from agent.sensors import camera_session, open_backfill, open_poller
 from agent.settings import DISK_FAILED, WRONG_CONFIGURATION, Configuration
@@ -48,6 +50,7 @@ from agent.sync.desk import Desk
 from agent.sync.uplink import Contact, Sender, Sources, Timing, Uplink
 from agent.web.local import local_application
 from agent.web.page import application, serve
+from agent.web.taking import Taking
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -85,27 +88,31 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         doubt = await _doubt(pollers, fills, buffer, clock)
         collector = Collector(pollers, fills, buffer, clock, offset=offset, doubt=doubt)
         stack.push_async_callback(collector.close)
-        cycle = Cycle(buffer, (layout,), clock)
+        alerts = await open_alerting(configuration, buffer, clock, pollers)
+        cycle = Cycle(buffer, (layout,), clock, alerts.alarms)
         await cycle.catch_up()
-        about = About(
-            settings.store.id, {sensor.id: sensor.name for sensor in layout.sensor}, version("footfall"), problem
-        )
         contact = Contact()
         audits = Audits(buffer, (layout,), clock)
-        report = Report(Parts(buffer, pollers, fills, collector, cycle, contact, audits, doubt), about, clock)
+        parts = Parts(buffer, pollers, fills, collector, cycle, contact, alerts.alarms, alerts.outgoing, audits, doubt)
+        report = Report(parts, _about(configuration, problem), clock)
         orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
-        sources = Sources(report.health, lambda: {"store": cycle.values})
+        orders.taken_on = alerts.hq
+        sources = Sources(report.health, lambda: {"store": {**cycle.values, "alerts": alerts.open}})
         uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
+        vitals = Vitals(buffer, contact, pollers, lambda: _certificate_ends(configuration), clock.now())
+        alerts.connect(uplink.raised, vitals.facts)
         if not problem:
             keep(own)
         senders = await open_senders(configuration, link_settings(configuration), pollers, buffer, clock, doubt, stack)
-        url = await _open_page(configuration, report, buffer, {"count": audits.wish}, stack)
+        wishes: dict[str, Wish] = {"count": audits.wish, "acknowledge": alerts.wish}
+        url = await _open_page(configuration, report, alerts, wishes, buffer, stack)
         _tell_ready(ready_file, url, senders.port)
         tasks: dict[str, Coroutine[object, object, object]] = {
             "collector": collector.run(),
             "uplink": uplink.run(),
             "trial": trial.watch(),
             "cycle": cycle.run(),
+            **alerts.tasks,
             "kernels": warm_kernels(report, settings.kernels.mode),
             "watchdog": feed_watchdog(collector, clock),
             **senders.tasks,
@@ -140,12 +147,23 @@ async def _doubt(pollers: Sequence[Poller], fills: Mapping[str, Backfill], buffe
     return made
 
 
+def _about(configuration: Configuration, problem: str) -> About:
+    names = {sensor.id: sensor.name for sensor in configuration.layout.sensor}
+    return About(configuration.settings.store.id, names, version("footfall"), problem)
+
+
 async def _open_page(
-    configuration: Configuration, report: Report, buffer: Buffer, wishes: dict[str, Wish], stack: AsyncExitStack
+    configuration: Configuration,
+    report: Report,
+    alerts: Alerting,
+    wishes: dict[str, Wish],
+    buffer: Buffer,
+    stack: AsyncExitStack,
 ) -> str:
     """Serve the page on its port and, for the command line, on the local socket; the page's URL."""
     settings, socket = configuration.settings.page, configuration.socket_path
-    page = application(report.view, buffer.changed, hosts=settings.names)
+    taking = Taking(alerts.here, configuration.secret(settings.pin_file))
+    page = application(report.view, buffer.changed, hosts=settings.names, taking=taking)
     runner, port = await serve(page, settings.host, settings.port)
     stack.push_async_callback(runner.cleanup)
     local = AppRunner(local_application(page, wishes), access_log=None, shutdown_timeout=2.0)
@@ -215,6 +233,11 @@ def _renewal(configuration: Configuration) -> dict[str, Coroutine[object, object
         return await try_broker(replace(link_settings(configuration), tls=tls), branch)
 
     return {"renewal": Renewal(configuration.identity_path, accepts).run()}
+
+
+def _certificate_ends(configuration: Configuration) -> float | None:
+    held = None if configuration.settings.mqtt.ca_file else identity.read_identity(configuration.identity_path)
+    return held.ends if held else None
 
 
 def _tls(configuration: Configuration) -> TlsSettings | None:

@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from agent import attention
 from agent.addresses import told
 from agent.buffer.outbox import LETTERS, DeadLetter
 from agent.cameras import cameras, discover
@@ -46,6 +47,7 @@ layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store
 app.add_typer(layouts, name="layout")
 app.add_typer(cameras, name="camera")
 app.command()(discover)
+app.add_typer(attention.app, name="alerts")
 MAX_ANSWER = 4 * 1024 * 1024  # bytes of a recorded answer, the same cap a camera has
 
 
@@ -72,8 +74,16 @@ def check(
 ) -> None:
     """Check the whole configuration without opening a socket; exit status 78 where it is wrong."""
     found = configuration(config, with_files=True)
+    from agent.alerting import check as check_alerts  # noqa: PLC0415 - rule-engine takes 0.4 s to load
+
+    try:
+        rules = check_alerts(found)
+    except ConfigurationError as error:
+        end(str(error), WRONG_CONFIGURATION)
     sensors = len(found.settings.sensor)
     typer.echo(f"{config}: right. Store {found.settings.store.id}, {sensors} sensors, {found.layout.time_zone}.")
+    for refusal in rules.refused:
+        typer.echo(f"  no alert {refusal.rule}{f' at {refusal.scope}' if refusal.scope else ''}: {refusal.reason}")
     for line in _or_exit(lambda: told(found, show=secrets), ""):
         typer.echo(line)
 

@@ -22,6 +22,7 @@ from agent.foundation.bounds import refusal
 from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
 from agent.foundation.trust import is_loopback
+from agent.runtime.actions import Alerts
 
 DISK_FAILED = 74  # exit status, sysexits' EX_IOERR: something could not be written; systemd starts us again
 WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
@@ -101,10 +102,12 @@ class Page(Table):
     """The local status page. It is for this machine alone until `host` says otherwise; port 0 takes a free one.
 
     It answers to every address, `localhost`, the machine's name and that name in `.local`; `names` adds others.
+    With a PIN alerts can be taken on there; it stands on the device's label, six characters at least.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    pin_file: str = ""
     names: tuple[Annotated[str, AfterValidator(checked_host)], ...] = ()
 
 
@@ -191,6 +194,7 @@ class Settings(Sensors):
     history: History = History()
     kernels: Kernels = Kernels()
     log: Log = Log()
+    alerts: Alerts = Alerts()
 
     @model_validator(mode="after")
     def _names_differ(self) -> Settings:
@@ -232,6 +236,8 @@ class Configuration(NamedTuple):
         mqtt = self.settings.mqtt
         secrets = [mqtt.password_file, self.settings.push.broker_password_file]
         secrets += [name for sensor in self.settings.sensor for name in (sensor.password_file, sensor.push.secret_file)]
+        secrets += [self.settings.page.pin_file]
+        secrets += [name for hook in self.settings.alerts.webhook for name in (hook.secret_file, hook.ca_file)]
         wrong = []
         for name in dict.fromkeys([*secrets, mqtt.ca_file, mqtt.cert_file, mqtt.key_file]):
             try:

@@ -182,6 +182,7 @@ class _Run:
         """Facts of one moment, and the rules that read them."""
         self._clock = max(self._clock, at)
         changed: dict[Key, None] = {}
+        heard: set[str] = set()
         for fact in facts:
             held = self.state.facts.get(fact.key)
             if fact.value is None:  # could not be worked out just now: what is known grows old until it is stale
@@ -192,8 +193,11 @@ class _Run:
             sensor, slash, _ = fact.scope.partition("/")
             if slash and fact.metric not in OF_IT:
                 self.state.seen[sensor] = max(self.state.seen.get(sensor, 0.0), fact.at)
+                heard.add(f"{sensor}/sensor")
             changed |= dict.fromkeys(self.engine.readers(fact.key))
-        self._look(list(changed), set(changed))
+        # Who waits for a figure that never comes must learn that its sensor is not to blame any more.
+        freed = [key for key, scopes in self.state.blame.items() if key not in changed and heard & set(scopes)]
+        self._look([*changed, *freed], set(changed))
 
     def acknowledge(self, taken_on: Sequence[Acknowledgement], now: float) -> None:
         """Note who has taken on what; ids that are not open any more change nothing."""

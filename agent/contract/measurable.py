@@ -149,6 +149,7 @@ AGENT_FIGURES = (
     Figure("buffer_ratio", "share", 1.0, "how full the buffer is", need.nothing),
     Figure("unsent_seconds", "s", INFINITE, "age of the oldest number headquarters does not have", need.nothing),
     Figure("offline_seconds", "s", INFINITE, "time since headquarters was last reached", need.nothing),
+    Figure("disk_free_mb", "MB", INFINITE, "room left on the device's disk", need.nothing),
     Figure("clock_trusted", "0 or 1", 1.0, "whether the agent's clock can be trusted", need.nothing),
     Figure("memory_mb", "MB", INFINITE, "memory the agent uses", need.nothing),
     Figure("certificate_days", "days", INFINITE, "days until the device's certificate ends", need.nothing),

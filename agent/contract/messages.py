@@ -116,6 +116,14 @@ class SensorHealth(Message):
     clock_doubt: str | None = None  # stands still, jumps: when its answers came in counts instead
 
 
+class AlertCounts(Message):
+    """How many alerts are open, of these how many critical, and how many somebody has taken on."""
+
+    open: int
+    critical: int = 0
+    acknowledged: int = 0
+
+
 class Health(Message):
     """Every minute, and what the local page shows: one model for both."""
 
@@ -141,6 +149,7 @@ class Health(Message):
     bytes_written: int = 0  # towards the device's card since this boot
     storing_problem: str | None = None  # why nothing can be stored at the moment
     last_number: int = 0  # the highest number of `epoch`; HQ's coverage of it should reach there
+    alerts: AlertCounts | None = None  # absent before the rules are read
 
 
 class Live(Message):
@@ -153,6 +162,7 @@ class Live(Message):
     occupancy: float | None = None  # persons present
     queue: float | None = None  # persons waiting
     flow: float | None = None  # persons entering a minute
+    alerts: int | None = None  # open alerts
 
 
 class AlertStep(Message):

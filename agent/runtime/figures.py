@@ -14,15 +14,17 @@ from agent.contract.observation import Origin
 from agent.contract.times import HOUR, MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from agent.contract.layout import Layout
+    from agent.contract.observation import Observation
     from agent.metrics.day import Day
     from agent.metrics.expected import Usual
     from agent.runtime.cycle import Seen
     from agent.runtime.days import Days
 
 TOLD = "told"  # that a sensor told something at all, whatever it was
+AWAY = 3 * MINUTE  # without an answer for longer, a sensor was away
 FLAGS = ("alarm_counter", "alarm_region_in", "alarm_region_out")
 
 Line = tuple[str, str, str]  # its place at the sensor, and which metric counts persons in and which out
@@ -30,7 +32,9 @@ Span = tuple[int, int]  # of a row: start and end
 
 
 class Figures:
-    """Makes facts of moments. `lags` are the seconds between a sensor's answers beyond a minute, where it is slow.
+    """Makes facts of moments.
+
+    `lags` are the seconds beyond a minute between a slow sensor's answers: so much longer what it told is all there is.
 
     `wanted` are the (scope, name) that some rule reads; until they are known everything is made.
     """
@@ -41,13 +45,23 @@ class Figures:
         self._lines = {sensor.id: list(_ways(layout, sensor.id)) for sensor in layout.sensor}
         self._known: dict[str, int] = {}  # the newest row of each sensor, over the days
         self._behind = {scope: layout.sensors_of(scope) for scope in _scopes(layout)}
+        self._raised: dict[str, dict[str, float]] = {}  # flags by scope
         self._staff: dict[str, float] = {}  # by place
+
+    def remember(self, facts: Iterable[Fact]) -> None:
+        """What was known before a restart: flags are written on change, so not all of them are told again soon."""
+        for fact in facts:
+            if fact.metric in FLAGS and fact.value is not None:
+                self._raised.setdefault(fact.scope, {})[fact.metric] = fact.value
 
     def of(self, seen: Seen) -> list[Fact]:
         """The facts of a moment."""
+        back = []
         for sensor, end in seen.day.newest.items():
-            self._known[sensor] = max(end, self._known.get(sensor, 0))
-        facts = [*self._places(seen), *self._devices(seen), *self._staffed(seen)]
+            if end > (before := self._known.get(sensor, 0)):
+                self._known[sensor] = end
+                back += [(sensor, end)] if before and end - before > AWAY else []
+        facts = [*self._places(seen), *self._devices(seen), *self._staffed(seen), *self._still(back, seen.number)]
         return [fact for fact in facts if self._is_wanted(fact)]
 
     def whole_days(self, at: float) -> list[Fact]:
@@ -91,21 +105,38 @@ class Figures:
             if row.origin is Origin.LOG:
                 continue
             if row.metric in FLAGS:
-                yield Fact(f"{row.sensor}/{row.place}", row.metric, row.value, float(row.end), seen.number)
+                yield from self._flags(row, seen.number)
             elif row.metric in ("in", "out"):
                 ends = spans.setdefault(row.sensor, {})
                 ends[row.end] = min(row.start, ends.get(row.end, row.start))
             elif row.metric == "visits" and row.counted:
                 yield Fact(f"{row.sensor}/{row.place}", "visits", row.value, float(row.end), seen.number)
         for sensor in {row.sensor for row in seen.rows}:
-            yield Fact(f"{sensor}/sensor", TOLD, 1.0, min(seen.moment, seen.day.newest.get(sensor, 0)), seen.number)
+            at = min(seen.moment, float(seen.day.newest.get(sensor, 0))) + self._lags.get(sensor, 0.0)
+            yield Fact(f"{sensor}/sensor", TOLD, 1.0, at, seen.number)
         for sensor, ends in spans.items():
             for end, start in sorted(ends.items()):
                 yield from self._crossings(seen, sensor, (start, end))
 
+    def _flags(self, row: Observation, number: int) -> Iterator[Fact]:
+        """A device's alarm flag; those that it does not have are down, so that a rule can look at all of them."""
+        scope = f"{row.sensor}/{row.place}"
+        own = self._raised.setdefault(scope, {})
+        own[row.metric] = row.value or 0.0
+        for flag in FLAGS:
+            yield Fact(scope, flag, own.get(flag, 0.0), float(row.end), number)
+
+    def _still(self, back: Iterable[tuple[str, int]], number: int) -> Iterator[Fact]:
+        """The flags of sensors that answer again: one that had changed meanwhile is told with the first answer."""
+        for sensor, end in back:
+            own = self._raised.get(f"{sensor}/sensor", {})
+            for flag in FLAGS if own else ():
+                yield Fact(f"{sensor}/sensor", flag, own.get(flag, 0.0), float(end), number)
+
     def _crossings(self, seen: Seen, sensor: str, span: Span) -> Iterator[Fact]:
         """Counts of one interval of a sensor and its lines, each with what is usual for just that interval."""
-        at, number, total, day = float(span[1]), seen.number, 0.0, seen.day
+        number, total, day = seen.number, 0.0, seen.day
+        at = span[1] + self._lags.get(sensor, 0.0)
         known = seen.usual.get(f"{sensor}/sensor")
         usual = _expected(known, day, span) if known else None
         told = False

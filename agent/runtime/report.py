@@ -7,21 +7,23 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.contract.messages import Health, LaneHealth, SensorHealth
+from agent.contract.messages import AlertCounts, Health, LaneHealth, SensorHealth
 from agent.contract.times import rfc3339
 from agent.foundation.machine import clock_sync, free_bytes, temperature
-from agent.web.view import LineCheck, SensorView, StoreView, UplinkView
+from agent.web.view import AlertView, LineCheck, SensorView, StoreView, UplinkView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.buffer.buffer import Buffer, Tally
     from agent.foundation.clock import Clock
+    from agent.runtime.alarms import Alarms, Raised
     from agent.runtime.audits import Audits
     from agent.runtime.backfill import Backfill
     from agent.runtime.collector import Collector
     from agent.runtime.cycle import Cycle
     from agent.runtime.doubt import Doubt
+    from agent.runtime.outgoing import Outgoing
     from agent.runtime.poller import Poller
     from agent.sync.uplink import Contact
 
@@ -38,6 +40,8 @@ class Parts(NamedTuple):
     collector: Collector
     cycle: Cycle
     contact: Contact
+    alarms: Alarms
+    outgoing: Outgoing
     audits: Audits | None = None
     doubt: Doubt | None = None
 
@@ -90,6 +94,9 @@ class Report:
             health=self._health(tally, now),
             undated=parts.doubt.waiting if parts.doubt else 0,
             checks=tuple(LineCheck(*one) for one in await parts.audits.accuracies()) if parts.audits else (),
+            alerts=tuple(map(self._alert, parts.alarms.raised)),
+            rules_problem=parts.alarms.problem,
+            untold=tuple(sorted(parts.outgoing.problems)),
         )
 
     async def health(self) -> Health:
@@ -131,6 +138,31 @@ class Report:
             disk_free=free_bytes(self._parts.buffer.path),
             temperature=temperature(),
             clock=clock_sync(),
+            alerts=self._alert_counts(),
+        )
+
+    def _alert_counts(self) -> AlertCounts:
+        steps = [raised.step for raised in self._parts.alarms.raised]
+        return AlertCounts(
+            open=len(steps),
+            critical=sum(step.severity == "critical" for step in steps),
+            acknowledged=sum(step.state == "acknowledged" for step in steps),
+        )
+
+    def _alert(self, raised: Raised) -> AlertView:
+        step = raised.step
+        place = step.scope.removeprefix("zone:").removesuffix("/sensor")
+        return AlertView(
+            step.id,
+            step.rule,
+            self._about.names.get(place) or place,
+            step.severity,
+            step.state,
+            float(raised.began),
+            step.text,
+            step.advice,
+            step.flapping,
+            step.explained,
         )
 
     def _sensor(self, poller: Poller) -> SensorView:

@@ -131,7 +131,7 @@ class Teller:
                 continue
             if not link.congested:
                 for zone, values in self._sources.live().items():
-                    live = Live(ts=rfc3339(self._clock.now()), **values)
+                    live = Live.model_validate({"ts": rfc3339(self._clock.now()), **values})
                     message = Message(
                         *(self.topic(f"live/{zone}"), live.payload(), 0),
                         retain=True,

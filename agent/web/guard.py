@@ -1,4 +1,4 @@
-"""What every request must pass, and what every answer carries. The page only shows: nothing can be changed over it."""
+"""What every request must pass, and what every answer carries. The page shows; only an alert can be taken on there."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ METHODS = (hdrs.METH_GET, hdrs.METH_HEAD)
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.IGNORECASE)
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # without it a browser says that the page's own form comes from nowhere
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Server": "footfall",  # not which versions of Python and aiohttp
@@ -56,21 +56,23 @@ def is_ours(host: str, names: Collection[str]) -> bool:
 class Guard:
     """One application's door."""
 
-    def __init__(self, hosts: Collection[str], most: int = MOST_CONNECTIONS) -> None:
+    def __init__(self, hosts: Collection[str], most: int = MOST_CONNECTIONS, forms: Collection[str] = ()) -> None:
         self._most = most
+        self._forms = forms  # the paths that take a form; who may send one they ask themselves
         self._names = own_names() | {host.rstrip(".").lower() for host in hosts}
         self._silent: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}  # connections without a whole request yet
 
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer only what was asked of this machine, only GET and HEAD, and only without a body."""
+        """Answer only what was asked of this machine, only GET and HEAD, and only without a body; and the forms."""
         self.heard(request)
         hosts = request.headers.getall(hdrs.HOST, [])
         if len(hosts) != 1 or not is_ours(hosts[0], self._names):
             raise web.HTTPMisdirectedRequest(text="This is not the host you asked for.\n")
-        if request.method not in METHODS:
+        form = request.method == hdrs.METH_POST and request.path in self._forms
+        if request.method not in METHODS and not form:
             raise web.HTTPMethodNotAllowed(request.method, METHODS, text="This page only shows.\n")
-        if request.body_exists:
+        if request.body_exists and not form:
             raise web.HTTPRequestEntityTooLarge(0, 1, text="A question has no body.\n")
         return await handler(request)
 

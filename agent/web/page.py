@@ -14,14 +14,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent.web.chain import chain
 from agent.web.guard import Guard, GuardedSite
 from agent.web.live import Live
-from agent.web.phrases import ago, anonymous, at, checked, counted, number, stretch
+from agent.web.phrases import ago, anonymous, at, checked, counted, iso, number, stretch
 from agent.web.sparkline import sparkline
 from agent.web.standing import COUNTING, Standing, crossings, standing, waiting_rows, zone_of
+from agent.web.taking import ACKNOWLEDGE
 from agent.web.words import cards, clock_words, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
+    from agent.web.taking import Taking
     from agent.web.view import StoreView
 
 FOLDER = Path(__file__).parent
@@ -30,6 +32,7 @@ FOR_EVER = "public, max-age=31536000, immutable"  # their names hold a hash of w
 LOOK_WITHIN = 5.0  # seconds for gathering what is shown
 GZIP_ABOVE = 2000  # bytes; below, it saves less than a packet
 KEEP_ALIVE = 15.0
+MOST_ALERTS = 20  # shown; a store in which more is wrong needs no longer list
 
 GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
 
@@ -81,21 +84,22 @@ def environment(assets: dict[str, Asset]) -> Environment:
 class Page:
     """The routes. `view` is asked anew for every answer."""
 
-    def __init__(self, view: Callable[[], Awaitable[StoreView]]) -> None:
-        self._view = view
+    def __init__(self, view: Callable[[], Awaitable[StoreView]], *, may_take: bool = False) -> None:
+        self._view, self._may_take = view, may_take
         assets = read_assets()
         self._assets = {asset.name: asset for asset in assets.values()}
         templates = environment(assets)
         self._page, self._live = templates.get_template("page.html"), templates.get_template("live.html")
+        self._take = templates.get_template("take.html")
 
     async def index(self, request: web.Request) -> web.Response:
         """The page itself."""
-        text = self._page.render(told(await self._look()))
+        text = self._page.render(told(await self._look(), may_take=self._may_take))
         return _answer(request, text.encode(), "text/html")
 
     async def live(self) -> dict[str, str]:
         """The part that changes, and the title."""
-        words = told(await self._look())
+        words = told(await self._look(), may_take=self._may_take)
         return {"html": self._live.render(words), "title": f"{words['headline']} – {words['view'].store}"}  # noqa: RUF001 - as the page's title has it
 
     async def health(self, _request: web.Request) -> web.Response:
@@ -108,6 +112,22 @@ class Page:
         checks = [one._asdict() for one in view.checks]
         history = {"done": view.backfill_done, "total": view.backfill_total, "running": running}
         return web.json_response(health | {"history": history, "occupancy": view.occupancy, "accuracy": checks})
+
+    async def alerts(self, _request: web.Request) -> web.Response:
+        """The open alerts, for programs."""
+        view = await self._look()
+        since = {alert.id: iso(alert.since, zone_of(view)) for alert in view.alerts}
+        shown = [alert._asdict() | {"since": since[alert.id]} for alert in view.alerts]
+        return web.json_response({"alerts": shown, "problem": anonymous(view.rules_problem)})
+
+    async def form(self, request: web.Request) -> web.Response:
+        """A page of its own for taking an alert on: it stays as it is while somebody types."""
+        view = await self._look()
+        alert = next((one for one in view.alerts if one.id == request.query.get("alert")), None)
+        if alert is None:
+            raise web.HTTPNotFound(text="There is no such open alert; it may be over.\n")
+        words = told(view, may_take=self._may_take)
+        return _answer(request, self._take.render(words | {"alert": alert}).encode(), "text/html")
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Whether the agent answers at all; that cameras are silent is not its fault."""
@@ -129,7 +149,7 @@ class Page:
             raise web.HTTPServiceUnavailable(text="The agent is too busy to say.\n") from None
 
 
-def told(view: StoreView) -> dict[str, Any]:
+def told(view: StoreView, *, may_take: bool = False) -> dict[str, Any]:
     """Everything the templates put on the page."""
     said = verdict(view)
     entrances = [both for both in map(crossings, view.sensors) if both]
@@ -143,6 +163,8 @@ def told(view: StoreView) -> dict[str, Any]:
         "today": tuple(map(sum, zip(*entrances, strict=True))) or None,
         "incomplete": any(standing(view, sensor) is not Standing.ANSWERS for sensor in view.sensors),
         "waiting": waiting_rows(view),
+        "may_take": may_take,
+        "most_alerts": MOST_ALERTS,
     }
 
 
@@ -156,10 +178,18 @@ def _answer(request: web.Request, body: bytes, kind: str, headers: dict[str, str
 
 
 def application(
-    view: Callable[[], Awaitable[StoreView]], changed: Callable[[], Awaitable[None]], *, hosts: Collection[str] = ()
+    view: Callable[[], Awaitable[StoreView]],
+    changed: Callable[[], Awaitable[None]],
+    *,
+    hosts: Collection[str] = (),
+    taking: Taking | None = None,
 ) -> web.Application:
-    """The page of one store. `changed` returns at the next change; `hosts` are further names it may be called by."""
-    page, guard = Page(view), Guard(hosts)
+    """The page of one store. `changed` returns at the next change; `hosts` are further names it may be called by.
+
+    Without `taking` nothing can be changed over it.
+    """
+    page = Page(view, may_take=taking is not None and taking.possible)
+    guard = Guard(hosts, forms=[ACKNOWLEDGE] if taking else [])
     live = Live(page.live, changed)
     app = web.Application(middlewares=[guard.admit])
     app[GUARD] = guard
@@ -168,6 +198,10 @@ def application(
     app.router.add_get("/", page.index)
     app.router.add_get("/events", live.events)
     app.router.add_get("/api/health", page.health)
+    app.router.add_get("/api/alerts", page.alerts)
+    app.router.add_get(ACKNOWLEDGE, page.form)
+    if taking:
+        app.router.add_post(ACKNOWLEDGE, taking.acknowledge)
     app.router.add_get("/healthz", page.healthz)
     app.router.add_get("/static/{name}", page.static)
     return app

@@ -33,6 +33,21 @@ class SensorView(NamedTuple):
     patience: float = 0.0  # seconds of the store's time in which it need not be heard of, as it sends by itself
 
 
+class AlertView(NamedTuple):
+    """An open alert. `since` is when it was raised, `place` where in people's words; `explained` by another alert."""
+
+    id: str
+    rule: str
+    place: str
+    severity: str
+    state: str
+    since: float
+    text: str
+    advice: str = ""
+    flapping: bool = False
+    explained: bool = False
+
+
 class LineCheck(NamedTuple):
     """What counts by hand say of a line one way (`in` or `out`): the share it counts, with its 95 % interval."""
 
@@ -83,6 +98,9 @@ class StoreView(NamedTuple):
     backfill_done: int
     backfill_total: int
     health: Health
+    alerts: tuple[AlertView, ...] = ()
+    rules_problem: str = ""
+    untold: tuple[str, ...] = ()  # those who do not take what they are told of alerts
     checks: tuple[LineCheck, ...] = ()
     memory_only: str = ""
     undated: int = 0  # rows that wait until this device knows the time

@@ -107,6 +107,7 @@ def cards(view: StoreView) -> tuple[Card, ...]:
     found = [
         *_storage(view),
         *_configuration(view),
+        *_rules(view),
         *_own_clock(view),
         *_cameras(view),
         *_clocks(view),
@@ -149,6 +150,19 @@ def _configuration(view: StoreView) -> list[Card]:
     meaning = (f"The last good one is used until it is put right. {anonymous(view.configuration_problem)}",)
     step = "Correct the line that is named, then run “footfall-agent check” on the device."
     return [Card("configuration", Level.WARN, "The configuration has a mistake", meaning, step)]
+
+
+def _rules(view: StoreView) -> list[Card]:
+    found = []
+    if view.rules_problem:
+        meaning = (f"Others are used until they are put right. {anonymous(view.rules_problem)}",)
+        step = "Correct the line that is named, then run “footfall-agent check” on the device and restart it."
+        found.append(Card("rules", Level.WARN, "The rules of the alerts have a mistake", meaning, step))
+    if view.untold:
+        meaning = (f"They do not take it: {', '.join(view.untold)}. It is tried again for a day.",)
+        step = "See that the address is right and answers. Alerts are shown here all the while."
+        found.append(Card("untold", Level.WARN, "Somebody is not told of alerts", meaning, step))
+    return found
 
 
 def _cameras(view: StoreView) -> list[Card]:

@@ -32,7 +32,9 @@ FLOOR = {
     "agent.runtime": 4,
     "agent.__main__": 5,
     "agent.adding": 5,
+    "agent.alerting": 5,
     "agent.app": 5,
+    "agent.attention": 5,
     "agent.cameras": 5,
     "agent.cli": 5,
     "agent.counts": 5,
@@ -92,6 +94,7 @@ MAY = {
 }
 
 COMMANDS = (
+    "agent.attention",
     "agent.cameras",
     "agent.cli",
     "agent.counts",
