@@ -47,9 +47,11 @@ class Engine:
         self._gaps = {watch.key: watch for watch in rules.gaps}
         self._gap_of = {watch.scope: watch.key for watch in rules.gaps}
         self._readers: dict[Key, list[Key]] = {}
+        self.reads: dict[Key, tuple[Key, ...]] = {}  # by watch, the facts that it reads
         for watch in rules.watches:
-            for name in watch.judge.names:
-                self._readers.setdefault((watch.scope, name), []).append(watch.key)
+            self.reads[watch.key] = tuple((watch.scope, name) for name in watch.judge.names)
+            for fact in self.reads[watch.key]:
+                self._readers.setdefault(fact, []).append(watch.key)
         self._own = frozenset(self._gaps)
         self._fingerprint = hashlib.sha256(repr(sorted([*self._watches, *self._gaps])).encode()).hexdigest()[:16]
         self._within: tuple[float, float, bool] = (0.0, 0.0, False)  # from, until, open: remembered, never assumed
@@ -183,20 +185,25 @@ class _Run:
         self._clock = max(self._clock, at)
         changed: dict[Key, None] = {}
         heard: set[str] = set()
+        facts_held, seen = self.state.facts, self.state.seen
         for fact in facts:
-            held = self.state.facts.get(fact.key)
-            if fact.value is None:  # could not be worked out just now: what is known grows old until it is stale
+            scope, metric, value, moment, number = fact
+            held = facts_held.get(key := (scope, metric))
+            if value is None:  # could not be worked out just now: what is known grows old until it is stale
                 continue
-            if held is not None and (fact.at, fact.number) <= (held.at, held.number):
+            if held is not None and (moment, number, value) <= (held.at, held.number, held.value or 0.0):
                 continue
-            self.state.facts[fact.key] = fact
-            sensor, slash, _ = fact.scope.partition("/")
-            if slash and fact.metric not in OF_IT:
-                self.state.seen[sensor] = max(self.state.seen.get(sensor, 0.0), fact.at)
-                heard.add(f"{sensor}/sensor")
-            changed |= dict.fromkeys(self.engine.readers(fact.key))
+            facts_held[key] = fact
+            sensor, slash, _ = scope.partition("/")
+            if slash and metric not in OF_IT:
+                if moment > seen.get(sensor, 0.0):
+                    seen[sensor] = moment
+                heard.add(sensor)
+            for reader in self.engine.readers(key):
+                changed[reader] = None
         # Who waits for a figure that never comes must learn that its sensor is not to blame any more.
-        freed = [key for key, scopes in self.state.blame.items() if key not in changed and heard & set(scopes)]
+        back = {f"{sensor}/sensor" for sensor in heard} if self.state.blame else set[str]()
+        freed = [key for key, scopes in self.state.blame.items() if key not in changed and not back.isdisjoint(scopes)]
         self._look([*changed, *freed], set(changed))
 
     def acknowledge(self, taken_on: Sequence[Acknowledgement], now: float) -> None:
@@ -217,7 +224,7 @@ class _Run:
     def _look(self, keys: Sequence[Key], changed: set[Key]) -> None:
         blamed: dict[Key, None] = {}
         ours = self.engine.gap_keys()
-        for key in keys if changed else sorted(key for key in keys if key not in ours):
+        for key in sorted(key for key in keys if key not in ours):
             if watch := self.engine.watch(key):
                 blamed |= self._ask(watch, again=key in changed)
         for key in sorted({*blamed, *(key for key in keys if key in ours)}):
@@ -245,24 +252,30 @@ class _Run:
 
     def _inputs(self, watch: Watch, *, is_open: bool) -> tuple[Inputs | None, float]:
         """What a watch reads where all of it is fresh, and when it will not be any more."""
-        facts = [self.state.facts.get((watch.scope, name)) for name in watch.judge.names]
-        moments = [self.state.began if fact is None else fact.at for fact in facts]
-        stale_at = min(moments, default=NEVER) + watch.rule.stale_after
-        values = {fact.metric: fact.value for fact in facts if fact is not None and fact.value is not None}
-        if len(values) < len(facts) or stale_at <= self._clock:
+        held, values, oldest, newest = self.state.facts, {}, NEVER, -NEVER
+        for key in self.engine.reads[watch.key]:
+            fact = held.get(key)
+            at = self.state.began if fact is None else fact.at
+            oldest, newest = min(oldest, at), max(newest, at)
+            if fact is not None and fact.value is not None:
+                values[key[1]] = fact.value
+        stale_at = oldest + watch.rule.stale_after
+        if len(values) < len(self.engine.reads[watch.key]) or stale_at <= self._clock:
             return None, stale_at
-        return Inputs(values, max(moments, default=self._clock), is_open), stale_at
+        return Inputs(values, newest if values else self._clock, is_open), stale_at
 
     def _silent(self, watch: Watch, stale_at: float) -> tuple[str, ...]:
         """Who is to blame once the inputs are too old: the sensors that told nothing for as long, else the scope.
 
         An input that never was, such as a baseline before there is history, is nobody's failure.
         """
-        if stale_at > self._clock or not self.engine.around(watch, self._clock, fresh=False).applies:
+        if stale_at > self._clock:
             return ()
         oldest = self._clock - watch.rule.stale_after
         silent = [s for s in sorted(watch.sensors) if self.state.seen.get(s, self.state.began) <= oldest]
-        never = any((watch.scope, name) not in self.state.facts for name in watch.judge.names)
+        never = any(key not in self.state.facts for key in self.engine.reads[watch.key])
+        if (never and not silent) or not self.engine.around(watch, self._clock, fresh=False).applies:
+            return ()
         return tuple(f"{sensor}/sensor" for sensor in silent) or (() if never else (watch.scope,))
 
     def _blame(self, watch: Watch, scopes: tuple[str, ...]) -> dict[Key, None]:
@@ -329,7 +342,7 @@ class _Run:
 def _by_moment(facts: Iterable[Fact], earliest: float, latest: float) -> list[tuple[float, list[Fact]]]:
     """Facts by the moment at which they count: their own, but not before the last step and not after this one."""
     groups: dict[float, list[Fact]] = {}
-    for fact in sorted(set(facts), key=lambda f: (f.at, f.number, f.scope, f.metric)):
+    for fact in facts:
         if fact.at <= latest + FARTHEST_AHEAD:
             groups.setdefault(min(max(fact.at, earliest), latest), []).append(fact)
-    return list(groups.items())
+    return sorted(groups.items(), key=lambda group: group[0])

@@ -257,9 +257,12 @@ class Alarms:
 
 def _moved(before: Mapping[Any, Life], after: Mapping[Any, Life]) -> bool:
     """Whether a life moved on: what rows alone would tell again needs no commit."""
+    if len(before) != len(after):
+        return True
+    # A step copies the table, so both have one order; what did not move is the same object.
     return any(
-        (was := before.get(key)) is not life and (was is None or _stand(was) != _stand(life))
-        for key, life in after.items()
+        was is not life and _stand(was) != _stand(life)
+        for was, life in zip(before.values(), after.values(), strict=True)
     )
 
 

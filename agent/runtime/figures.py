@@ -27,7 +27,8 @@ TOLD = "told"  # that a sensor told something at all, whatever it was
 AWAY = 3 * MINUTE  # without an answer for longer, a sensor was away
 FLAGS = ("alarm_counter", "alarm_region_in", "alarm_region_out")
 
-Line = tuple[str, str, str]  # its place at the sensor, and which metric counts persons in and which out
+Series = tuple[str, str, str]  # sensor, place, metric
+Line = tuple[str, Series, Series]  # its scope, and what counts persons in and what out
 Span = tuple[int, int]  # of a row: start and end
 
 
@@ -45,6 +46,8 @@ class Figures:
         self._lines = {sensor.id: list(_ways(layout, sensor.id)) for sensor in layout.sensor}
         self._known: dict[str, int] = {}  # the newest row of each sensor, over the days
         self._behind = {scope: layout.sensors_of(scope) for scope in _scopes(layout)}
+        self._of: Day | None = None  # the day whose rows are known
+        self._rows: dict[Series, int] = {}
         self._raised: dict[str, dict[str, float]] = {}  # flags by scope
         self._staff: dict[str, float] = {}  # by place
 
@@ -62,14 +65,13 @@ class Figures:
                 self._known[sensor] = end
                 back += [(sensor, end)] if before and end - before > AWAY else []
         facts = [*self._places(seen), *self._devices(seen), *self._staffed(seen), *self._still(back, seen.number)]
-        return [fact for fact in facts if self._is_wanted(fact)]
+        if (wanted := self.wanted) is None:
+            return facts
+        return [fact for fact in facts if fact.metric == TOLD or (fact.scope, fact.metric) in wanted]
 
     def whole_days(self, at: float) -> list[Fact]:
         """What the last whole day was like, as known from now on."""
         return [Fact(scope, name, value, at) for scope, name, value in self.days.figures()]
-
-    def _is_wanted(self, fact: Fact) -> bool:
-        return self.wanted is None or fact.metric == TOLD or fact.key in self.wanted
 
     # ---- the store and its zones
 
@@ -140,13 +142,14 @@ class Figures:
         known = seen.usual.get(f"{sensor}/sensor")
         usual = _expected(known, day, span) if known else None
         told = False
-        for place, inward, outward in self._lines.get(sensor, ()):
-            scope = f"{sensor}/{place}"
-            for name, metric in (("entered", inward), ("left", outward)):
-                count = _count(day, (sensor, place, metric), span[1])
+        for scope, inward, outward in self._lines.get(sensor, ()):
+            for name, series in (("entered", inward), ("left", outward)):
+                count = self._count(day, series, span[1])
                 if math.isnan(count):
                     continue
                 told, total = True, total + count
+                if self.wanted is not None and (scope, name) not in self.wanted:
+                    continue
                 yield Fact(scope, name, count, at, number)
                 share = self.days.share(scope, name) if known else None
                 if share is not None and usual is not None and known is not None:
@@ -159,6 +162,19 @@ class Figures:
                 yield Fact(f"{sensor}/sensor", "crossings_expected", usual, at, number)
                 yield Fact(f"{sensor}/sensor", "crossings_dispersion", known.dispersion, at, number)
 
+    def _count(self, day: Day, series: Series, end: int) -> float:
+        """What a series told in the minute in which an interval ended."""
+        if self._of is not day:
+            self._of, self._rows = day, {}
+        row = self._rows.get(series)
+        if row is None:
+            found = day.rows_of([series[:2]], series[2])
+            if not found.size:
+                return math.nan
+            row = self._rows[series] = int(found[0])
+        minute = (end - 1 - day.start) // MINUTE
+        return float(day.counts[row, minute]) if 0 <= minute < day.length else math.nan
+
 
 def _scopes(layout: Layout) -> Sequence[str]:
     return ["store", *(f"zone:{zone.name}" for zone in layout.zone)]
@@ -167,14 +183,9 @@ def _scopes(layout: Layout) -> Sequence[str]:
 def _ways(layout: Layout, sensor: str) -> Iterator[Line]:
     own = next(one for one in layout.sensor if one.id == sensor)
     for line in own.line:
-        yield (f"line:{line.number}", *(("out", "in") if line.inverted else ("in", "out")))
-
-
-def _count(day: Day, series: Line, end: int) -> float:
-    """What a series told in the minute in which an interval ended."""
-    rows = day.rows_of([series[:2]], series[2])
-    minute = (end - 1 - day.start) // MINUTE
-    return float(day.counts[rows[0], minute]) if rows.size and 0 <= minute < day.length else math.nan
+        place = f"line:{line.number}"
+        ways = [(sensor, place, metric) for metric in ("in", "out")]
+        yield (f"{sensor}/{place}", *((ways[1], ways[0]) if line.inverted else (ways[0], ways[1])))
 
 
 def _expected(usual: Usual, day: Day, span: Span) -> float:
