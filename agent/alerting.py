@@ -47,7 +47,8 @@ def rules_file(configuration: Configuration) -> Path | None:
         ConfigurationError: one is named in the settings, and it is not there.
     """
     named = configuration.settings.alerts.rules
-    file = configuration.beside(named or configuration.layout.rules)
+    # A layout may come from headquarters: it names a file of this folder and no other.
+    file = configuration.beside(named or Path(configuration.layout.rules).name)
     if file.is_file():
         return file
     if named:

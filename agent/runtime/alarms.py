@@ -153,15 +153,18 @@ class Alarms:
     async def run(self, read: Callable[[], tuple[Bound, str]]) -> None:
         """Read the rules beside everything else, then follow the moments for ever."""
         self.use(*await asyncio.to_thread(read))
+        stored = True
         while True:
             self._wake.clear()
             pause = 0.0
             try:
                 await self.turn()
                 pause = self._clock.real(max(0.0, self._next() - self._clock.now()))
+                stored = True
             except sqlite3.OperationalError as error:  # the collector says so to people
-                log.warning("alerts_not_stored", why=str(error))
-                pause = DISK_AGAIN
+                if stored:
+                    log.warning("alerts_not_stored", why=str(error))
+                stored, pause = False, DISK_AGAIN
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -183,6 +186,8 @@ class Alarms:
         return min(due, self._next_sample())
 
     def _next_sample(self) -> float:
+        if self.vitals is None:
+            return self._clock.now() + MINUTE
         return (self._sampled // MINUTE + 1) * MINUTE + SAMPLE_AT if self._sampled else self._clock.now()
 
     async def _advance(self, now: float) -> None:

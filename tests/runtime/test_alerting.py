@@ -95,6 +95,14 @@ def test_a_named_file_must_be_there(tmp_path):
     assert alerting.read(found)[1]
 
 
+def test_a_layout_names_no_file_elsewhere(tmp_path):
+    """It may come from headquarters, which has no business in other folders of this machine."""
+    found = configured(tmp_path, CROWD)
+    layout = found.layout.model_copy(update={"rules": "/etc/elsewhere/alerts.toml"})
+
+    assert alerting.rules_file(found._replace(layout=layout)) == tmp_path / "alerts.toml"
+
+
 @pytest.mark.parametrize(
     ("more", "file"),
     [
