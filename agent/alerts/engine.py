@@ -259,8 +259,9 @@ class _Run:
             oldest, newest = min(oldest, at), max(newest, at)
             if fact is not None and fact.value is not None:
                 values[key[1]] = fact.value
-        stale_at = oldest + watch.rule.stale_after
-        if len(values) < len(self.engine.reads[watch.key]) or stale_at <= self._clock:
+        # What was old when the store began is stale at once, and nobody's failure before it had time to be told anew.
+        stale_at = max(oldest, self.state.began) + watch.rule.stale_after
+        if len(values) < len(self.engine.reads[watch.key]) or oldest + watch.rule.stale_after <= self._clock:
             return None, stale_at
         return Inputs(values, newest if values else self._clock, is_open), stale_at
 
@@ -272,7 +273,7 @@ class _Run:
         if stale_at > self._clock:
             return ()
         oldest = self._clock - watch.rule.stale_after
-        silent = [s for s in sorted(watch.sensors) if self.state.seen.get(s, self.state.began) <= oldest]
+        silent = [s for s in sorted(watch.sensors) if max(self.state.seen.get(s, 0.0), self.state.began) <= oldest]
         never = any(key not in self.state.facts for key in self.engine.reads[watch.key])
         if (never and not silent) or not self.engine.around(watch, self._clock, fresh=False).applies:
             return ()

@@ -62,7 +62,7 @@ class Alarms:
         self._waiting: list[tuple[float, list[Fact]]] = []
         self._told: list[Transition] = []  # not committed yet
         self._number: int | None = None
-        self._moment = clock.now()
+        self._began = self._moment = clock.now()
         self._first_number = buffer.highest
         self._kept = self._sampled = 0.0
         self._dirty = False
@@ -129,7 +129,7 @@ class Alarms:
         self._engine, self.problem = Engine(self._store, self._layout, rules), problem
         self._figures.wanted = self._engine.wanted
         if self._state is None:
-            self._state = self._engine.begin(self._waiting[0][0] if self._waiting else self._moment)
+            self._state = self._engine.begin(self._began)  # what cameras remember of before is no news
         waiting, self._waiting = self._waiting, []
         for moment, facts in waiting:
             self._step(facts, moment)

@@ -135,10 +135,12 @@ class Cycle:
         self._doors, self._closed = stored["doors"], stored.get("closed", 0)
         self._learned = await self._buffer.state(EXPECTED) or {}
         self._cursor = self._buffer.highest
-        if self._onlooker is None or self._onlooker.number is None:
+        if self._onlooker is None:
+            return now
+        self._moment = self._onlooker.moment
+        if self._onlooker.number is None:
             return now
         self._cursor = min(self._cursor, self._onlooker.number)
-        self._moment = self._onlooker.moment
         missed = max(self._moment, float(self._closed))
         return missed if now - DAY < missed < now else now
 

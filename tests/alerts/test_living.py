@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.contract.observation import Origin
 from tests.alerts.living import MIDNIGHT, Hands, clock, read_alerts, stages, teach, told
 
 HOUSE = Path(__file__).parents[2]
@@ -160,3 +161,17 @@ async def test_one_takes_on_what_is_open(tmp_path):
 
     assert [alert.state for alert in alerts] == ["firing", "acknowledged", "resolved"]
     assert "taken on by shift lead" in alerts[1].text
+
+
+async def test_a_new_store_is_not_told_of_its_past(tmp_path):
+    """What the cameras remember of this morning is read at the first start, at two: no silence, no crowd of then."""
+    Hands.moment = float(clock("14:30"))
+    async with stages(tmp_path / "buffer.db") as living:
+        for start in range(clock("10:00"), clock("14:00"), 3600):
+            hour = [row._replace(start=start, end=start + 3600, origin=Origin.LOG) for row in told(start)[:2]]
+            await living.buffer.append(hour)
+            await living.cycle.catch_up()
+        await living.live(clock("14:31"), clock("14:40"))
+        alerts = await living.told()
+
+    assert alerts == []
