@@ -13,6 +13,7 @@ import structlog
 from agent.contract.observation import LedgerEntry
 from agent.contract.times import HOUR
 from agent.drivers.base import Kind, SensorError, Unsupported
+from agent.runtime.occupant import REPLACED
 from agent.runtime.readings import SETTLE, backfilled
 
 if TYPE_CHECKING:
@@ -117,7 +118,24 @@ class Backfill:
                 log.info("backfill_waits", sensor=self._poller.sensor, why=str(error) or "no answer in time")
                 await asyncio.sleep(RETRY)
 
+    async def run_dry(self) -> None:
+        """Read what waits, and end.
+
+        Raises:
+            SensorError, TimeoutError: the device did not answer; what is unread stays to be read.
+        """
+        while self._stretches:
+            await self._chunk(self._stretches[0])
+            await asyncio.sleep(self._pause)
+
+    def is_reading(self, start: int, end: int) -> bool:
+        """Whether something of this stretch is still to be read."""
+        return any(stretch.at < end and start < stretch.until for stretch in self._stretches)
+
     async def _chunk(self, stretch: Stretch) -> None:
+        if stretch.at < self._poller.book.occupant.since:
+            await self._leave_out(stretch, min(stretch.until, self._poller.book.occupant.since))
+            return
         upto = min(stretch.until, self._end_of_day(stretch.at))
         await self._clock.sleep(upto + SETTLE - self._clock.now())
         try:
@@ -144,6 +162,15 @@ class Backfill:
             raise
         self.progress.done += read
         self.progress.rows += len(written)
+
+    async def _leave_out(self, stretch: Stretch, upto: int) -> None:
+        """What another device counted, whose memory went with it."""
+        entry = LedgerEntry(self._poller.sensor, stretch.at, upto, "lost", REPLACED)
+        self.progress.done += (upto - stretch.at) // HOUR
+        stretch.at = upto
+        if stretch.at >= stretch.until:
+            self._stretches.remove(stretch)
+        await self._buffer.append(entries=[] if stretch.first else [entry], state=self.state())
 
     def _end_of_day(self, at: int) -> int:
         local = datetime.fromtimestamp(at, tz=UTC).astimezone(self._poller.zone)

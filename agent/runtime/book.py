@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.drivers.base import Kind
+from agent.runtime.occupant import Occupant
 from agent.runtime.readings import Memory, Totals
 
 
@@ -32,6 +33,7 @@ class Book:
     gaps: list[tuple[int, int, str]] = field(default_factory=list)  # told as pending, not yet answered
     open_gap: tuple[int, str] | None = None  # (since, reason) while the sensor is silent
     watched: int = 0  # since when every tick was answered
+    occupant: Occupant = field(default_factory=Occupant)
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""
@@ -42,6 +44,7 @@ class Book:
             "gaps": self.gaps,
             "open_gap": self.open_gap,
             "watched": self.watched,
+            "occupant": self.occupant.dump(),
         }
 
     def shift(self, by: int) -> None:
@@ -51,6 +54,7 @@ class Book:
         self.totals.at += by if self.totals.at else 0
         self.answered += by if self.answered else 0
         self.watched += by if self.watched else 0
+        self.occupant.shift(by)
         self.gaps = [(start + by, end + by, why) for start, end, why in self.gaps]
         self.open_gap = (self.open_gap[0] + by, self.open_gap[1]) if self.open_gap else None
 
@@ -64,4 +68,5 @@ class Book:
             [(start, end, why) for start, end, why in stored["gaps"]],
             tuple(stored["open_gap"]) if stored["open_gap"] else None,
             stored.get("watched", 0),
+            Occupant(**stored.get("occupant", {})),
         )

@@ -45,6 +45,9 @@ class Collector:
         self._pollers, self._backfills, self._buffer, self._clock = pollers, backfills, buffer, clock
         self._every, self._offset = every, offset
         self._doubt = doubt
+        for one in pollers:
+            if one.sensor in backfills:
+                one.is_filling = backfills[one.sensor].is_reading
         self._asking: dict[str, tuple[int, asyncio.Task[Asked | None]]] = {}
         # What the file holds of the books, so that going back to it needs no disk: a few kB a sensor, however long.
         self._committed = {state_name(one.sensor): json.dumps(one.book.dump()) for one in pollers}
@@ -76,6 +79,12 @@ class Collector:
             await asyncio.wait([task for _, task in self._asking.values()], timeout=GATHER)
         ready = [poller for poller in self._pollers if self._asking[poller.sensor][1].done()]
         await self._commit(ready)
+
+    async def finish(self) -> None:
+        """Wait for who is still answering, and commit that too."""
+        if self._asking:
+            await asyncio.wait([task for _, task in self._asking.values()])
+            await self._commit([poller for poller in self._pollers if poller.sensor in self._asking])
 
     async def _commit(self, ready: Sequence[Poller]) -> None:
         polled: list[Polled] = []

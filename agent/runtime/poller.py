@@ -12,9 +12,10 @@ import structlog
 
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality, checked
 from agent.contract.times import DAY, HOUR, MINUTE
-from agent.drivers.base import Counter, Driver, Garbled, Kind, Refused, SensorError, Unsupported
+from agent.drivers.base import Counter, Driver, Garbled, Kind, Known, Refused, SensorError, Unsupported
 from agent.runtime.book import Book, Condition
 from agent.runtime.corrected import Corrected
+from agent.runtime.occupant import answered_by_totals, begin_afresh
 from agent.runtime.readings import LIVE_WINDOW, MISSED, read, read_totals, snapped
 from agent.runtime.timing import Timepiece
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import History, Row
+    from agent.drivers.base import History, Identity, Row
 
 log = structlog.get_logger()
 
@@ -41,6 +42,7 @@ class Asked(NamedTuple):
     history: dict[Kind, History]
     counters: Sequence[Counter] | None
     problems: list[SensorError]
+    who: Identity | None = None
 
 
 NOTHING = Asked({}, None, [])  # nothing was due, or the device only sends
@@ -73,6 +75,8 @@ class Poller:
         self.condition = Condition()
         self.turn = asyncio.Lock()
         self.handed_over: list[tuple[Kind, int, int]] = []  # by the last digest
+        self.is_filling: Callable[[int, int], bool] = lambda _start, _end: False  # the backfill's, set by the collector
+        self._tells_who = isinstance(driver, Known)
         self._not_before = 0.0
         self._wait = BACK_OFF_FIRST
         self._unsupported: set[Kind] = set()
@@ -125,7 +129,20 @@ class Poller:
                 asked.problems.append(error)
                 if not asked.history and counters is None:
                     break  # a device that does not answer one question is not asked three more
-        return asked._replace(counters=counters)
+        answered = bool(asked.history) or counters is not None
+        return asked._replace(counters=counters, who=await self._who(tick) if answered and not asked.problems else None)
+
+    async def _who(self, tick: int) -> Identity | None:
+        """Who answers, asked after the counts were: then it is no wrong password that is refused here."""
+        if not self._tells_who or not self.book.occupant.is_due(tick, returned=not self.condition.up):
+            return None
+        try:
+            told: Identity = await self.driver.identity()  # type: ignore[attr-defined]  # base.Known, as found above
+        except SensorError as error:
+            self._tells_who = not isinstance(error, Unsupported | Refused)
+            log.info("identity_not_told", sensor=self.sensor, why=str(error))
+            return None
+        return told
 
     async def _ask_clock(self, tick: int) -> None:
         """Compare its clock with ours, where it tells; a device that does not is not asked again today."""
@@ -194,6 +211,9 @@ class Poller:
             return Polled([], self._still_silent(tick), self._state())
         rows: list[Observation] = []
         entries: list[LedgerEntry] = []
+        if asked.who and self.book.occupant.meet(asked.who, tick):
+            log.warning("device_replaced", sensor=self.sensor, model=asked.who.model, serial=asked.who.serial)
+            entries += begin_afresh(self.book, self.sensor, tick, self._hour(tick))
         self.handed_over = [] if not asked.history else self._hand_over(tick)
         for kind, history in asked.history.items():
             if kind in INTERVALS:
@@ -234,7 +254,7 @@ class Poller:
             # The device's own totals are told live by its running counters; two sources would overlap.
             made = [row for row in made if row.origin is not Origin.LIVE or row.place != "sensor"]
         told = sorted((row.start, row.end) for row in made if row.origin is Origin.LOG)
-        holes, at = [], before
+        holes, at = [], max(before, self.book.occupant.since)
         for start, end in told:
             if start > at:
                 holes.append(LedgerEntry(self.sensor, at, start, "lost", f"the device has no {kind} row for it"))
@@ -297,8 +317,11 @@ class Poller:
 
     def _answered_gaps(self) -> list[LedgerEntry]:
         """Stretches whose every hour has since been told by the device's memory."""
-        settled = [self.book.memories[kind].settled for kind in (Kind.LINES,) if kind in self.book.memories]
-        done = [gap for gap in self.book.gaps if settled and gap[1] <= min(settled)]
+        settles = [memory.settled for kind, memory in self.book.memories.items() if kind not in self._unsupported]
+        if not settles:
+            return answered_by_totals(self.book, self.sensor, told=Kind.COUNTERS in self.driver.cadence)
+        settled = min(settles)
+        done = [gap for gap in self.book.gaps if gap[1] <= settled and not self.is_filling(gap[0], gap[1])]
         self.book.gaps = [gap for gap in self.book.gaps if gap not in done]
         return [LedgerEntry(self.sensor, start, end, "answered", reason) for start, end, reason in done]
 

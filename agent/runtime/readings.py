@@ -28,6 +28,7 @@ Key = tuple[str, str]
 class Hour:
     """One interval of a growing row. `at` is the tick of the last reading, `since` of the one before.
 
+    foreign: a part of it was counted elsewhere, by a device that hangs here since: its finished row is of no use.
     values: by key, the last raw reading and the last `live` value made of it.
     """
 
@@ -37,6 +38,7 @@ class Hour:
     unwatched: bool = False
     agreed: bool = False
     repeated: bool = False
+    foreign: bool = False
     values: dict[Key, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -50,6 +52,7 @@ class Memory:
     settled: int
     at: int = 0
     cold: bool = False  # nothing is known of earlier live rows: the first reading is a baseline
+    foreign: bool = False  # and what it holds was counted elsewhere
     hours: dict[int, Hour] = field(default_factory=dict)
 
     def shift(self, by: int) -> None:
@@ -67,20 +70,22 @@ class Memory:
                 hour.end,
                 hour.at,
                 hour.since,
-                int(hour.unwatched) + 2 * int(hour.agreed) + 4 * int(hour.repeated),
+                int(hour.unwatched) + 2 * int(hour.agreed) + 4 * int(hour.repeated) + 8 * int(hour.foreign),
                 {"|".join(key): list(pair) for key, pair in hour.values.items()},
             ]
             for start, hour in self.hours.items()
         }
-        return {"settled": self.settled, "at": self.at, "cold": self.cold, "hours": hours}
+        return {"settled": self.settled, "at": self.at, "cold": self.cold, "foreign": self.foreign, "hours": hours}
 
     @classmethod
     def load(cls, stored: dict[str, Any]) -> Memory:
         """From what `dump` made."""
-        made = cls(stored["settled"], stored["at"], stored["cold"])
+        made = cls(stored["settled"], stored["at"], stored["cold"], stored.get("foreign", False))
         for start, (end, at, since, flags, values) in stored["hours"].items():
             keyed = {tuple(key.split("|")): tuple(pair) for key, pair in values.items()}
-            made.hours[int(start)] = Hour(end, at, since, bool(flags & 1), bool(flags & 2), bool(flags & 4), keyed)
+            made.hours[int(start)] = Hour(
+                end, at, since, bool(flags & 1), bool(flags & 2), bool(flags & 4), bool(flags & 8), keyed
+            )
         return made
 
 
@@ -98,7 +103,7 @@ def read(
         made += _take_hour(
             memory, sensor, [row for row in started if row.start == start], tick, live=live, watched=watched
         )
-    memory.at, memory.cold = tick, False
+    memory.at, memory.cold, memory.foreign = tick, False, False
     return made + _settle(memory, sensor, tick)
 
 
@@ -125,7 +130,7 @@ def _take_hour(
     baseline = hour is None and memory.cold
     if hour is None:
         unwatched = watched - start > MISSED if watched else not memory.at or start - memory.at > MISSED
-        hour = memory.hours[start] = Hour(end, start, start, unwatched)
+        hour = memory.hours[start] = Hour(end, start, start, unwatched, foreign=memory.foreign)
     hour.end, hour.repeated = end, rows[0].repeated
     upto = min(tick, end)
     # A reading after the end finds no stretch of its own: what it adds belongs to the last stretch, which is revised.
@@ -159,7 +164,7 @@ def _settle(memory: Memory, sensor: str, tick: int) -> list[Observation]:
     for start, hour in sorted(memory.hours.items()):
         if tick < hour.end + SETTLE or not hour.agreed:
             break
-        made += finished(sensor, start, hour)
+        made += [] if hour.foreign else finished(sensor, start, hour)
         memory.settled = max(memory.settled, hour.end)
         del memory.hours[start]
     return made

@@ -48,6 +48,7 @@ FLOOR = {
     "agent.recording": 5,
     "agent.replayed": 5,
     "agent.replays": 5,
+    "agent.rounds": 5,
     "agent.sensors": 5,
     "agent.settings": 5,
     "agent.spoken": 5,
