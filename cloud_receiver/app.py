@@ -13,7 +13,7 @@ import structlog
 
 from agent.foundation.dial import TlsSettings
 from agent.foundation.mqtt import LinkSettings
-from agent.foundation.systemd import READY, STOPPING, notify
+from agent.foundation.systemd import READY, STOPPING, notify, status
 from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from cloud_receiver.crew import Crew, Part, until_alone, write_ready
 from cloud_receiver.database import registry
@@ -53,7 +53,7 @@ async def run(configuration: Configuration, clock: Clock, ready_file: Path | Non
         tasks = await unless_stopped(stop, _begin(parts, configuration, clock, ready_file, workers))
         parts.callback(notify, STOPPING)
         if tasks is not None:
-            notify(READY)
+            notify(READY, status("started" if workers == 1 else f"{workers} workers started"))
             await run_until_stopped(tasks, stop)
     log.info("receiver_stopped")
 

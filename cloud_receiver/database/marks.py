@@ -23,12 +23,19 @@ ORDER BY received DESC LIMIT 1000
 
 MARK = struct.Struct("<I")
 _times_and_value = struct.Struct("<qqd").pack
-NOTHING = float("-inf")  # no value is infinite
+NOTHING = float("-inf")  # no value is infinite; adding 0.0 makes -0.0 what it is equal to
 
 
 def marks(batch: Batch) -> bytes:
-    """One mark a row, in the order of the batch's numbers; none where the rows could not be read yet."""
-    made = _of_rows(batch.rows) if batch.rows else list(_of_others(batch))
+    """One mark a row, in the order of the batch's numbers; none where the rows could not be read yet.
+
+    Raises:
+        ValueError: a row says what no database can hold.
+    """
+    try:
+        made = _of_rows(batch.rows) if batch.rows else list(_of_others(batch))
+    except struct.error as problem:
+        raise ValueError(f"a time beyond all clocks: {problem}") from None
     return struct.pack(f"<{len(made)}I", *made)
 
 
@@ -42,7 +49,7 @@ def _of_rows(rows: Sequence[Numbered]) -> list[int]:
         if seed is None:
             told = f"{sensor}\n{place}\n{metric}\n{origin:d} {quality:d} {_said(lower)} {_said(upper)} {_said(n)}"
             seed = seeds[series] = zlib.crc32(told.encode())
-        made.append(zlib.crc32(_times_and_value(start, end, NOTHING if value is None else value), seed))
+        made.append(zlib.crc32(_times_and_value(start, end, NOTHING if value is None else value + 0.0), seed))
     return made
 
 

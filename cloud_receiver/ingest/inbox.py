@@ -51,7 +51,6 @@ class Verdict(Enum):
 
     TAKEN = "taken"
     OVER = "over"  # its device spent its credit
-    DEAF = "deaf"  # and was told so ten times within this second
     FULL = "full"  # too much waits undecided
 
 
@@ -62,18 +61,10 @@ class Purse:
     guards its own share of the database: with W workers a device has W times its credit at most.
     """
 
-    __slots__ = ("_at", "_bytes", "_rows", "_since", "_told")
+    __slots__ = ("_at", "_bytes", "_rows")
 
     def __init__(self, credit: Credit, now: float) -> None:
         self._rows, self._bytes, self._at = credit.rows_s * BURST, credit.bytes_s * BURST, now
-        self._since, self._told = now, 0
-
-    def refuse(self, now: float, pause: float) -> tuple[Verdict, float]:
-        """Turn a message away; who is told and goes on all the same is no longer answered each time."""
-        if now - self._since >= 1:
-            self._since, self._told = now, 0
-        self._told += 1
-        return Verdict.OVER if self._told <= MOST_OF_ONE else Verdict.DEAF, pause
 
     def pause(self, credit: Credit, now: float) -> float:
         """For how many seconds the device has nothing to spend; 0 where it has."""
@@ -108,11 +99,10 @@ class Inbox:
         """Take a message in, or say why not and for how long its device should pause."""
         device = device_of(message.topic)
         purse = self._purse(device)
-        now = self._now()
-        if pause := purse.pause(self.limits.credit, now):
-            return purse.refuse(now, pause)
+        if pause := purse.pause(self.limits.credit, self._now()):
+            return Verdict.OVER, pause
         if len(self._waiting.get(device, ())) >= MOST_OF_ONE:
-            return purse.refuse(now, SHORTEST_PAUSE)
+            return Verdict.OVER, SHORTEST_PAUSE
         if self.messages >= self.limits.undecided or self.bytes >= self.limits.undecided_bytes:
             return Verdict.FULL, 0.0
         purse.spend(0, len(message.payload))

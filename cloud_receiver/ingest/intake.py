@@ -81,7 +81,7 @@ class Intake:
         message.ack()
         if verdict is Verdict.FULL:  # left to its sender, who sends it again
             log.warning("too_much_undecided", cap=self.inbox.limits.undecided, topic=message.topic)
-        elif verdict is Verdict.OVER and not self._replies.full():
+        elif not self._replies.full():
             answer = self._answer(message, named(message.payload), st="retry", err="over its credit")
             credit = self._credit.model_copy(update={"pause_s": round(pause, 1)})
             self._replies.put_nowait((message, answer.model_copy(update={"credit": credit})))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Systemd:
     """Starts a receiver and listens to what it says; `within` is its WatchdogSec."""
 
-    def __init__(self, folder: Path, within: float = 2.0) -> None:
+    def __init__(self, folder: Path, within: float = 1.0) -> None:
         self.folder, self.within = folder, within
         self.said: list[str] = []
 

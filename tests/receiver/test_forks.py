@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 
 import pytest
@@ -15,6 +16,7 @@ from cloud_receiver.database.batches import Batch
 from tests.receiver.hq import START, row, rows
 from tests.receiver.mosquitto import free_port
 from tests.receiver.test_desk import get
+from tests.receiver.test_ingest import sealed
 
 PROVISIONAL = Quality.MEASURED | Quality.PROVISIONAL
 
@@ -139,6 +141,7 @@ async def test_a_number_used_again_is_noticed_where_a_later_version_is_held(devi
 def test_what_is_remembered_of_a_row_differs_wherever_the_row_does(other):
     """Value, interval, quality, origin, place, samples; and it is the same in every process."""
     told = [marks.marks(batch_of(each)) for each in (row(3.0), row(3), other)]
+    assert marks.marks(batch_of(row(0.0))) == marks.marks(batch_of(row(-0.0)))
 
     assert told[0] == told[1] == bytes.fromhex("6133d937")
     assert told[2] != told[0]
@@ -188,3 +191,15 @@ async def test_a_fork_is_told_at_once_where_a_monitor_looks(alone):
 
 async def metrics(port: int) -> str:
     return (await asyncio.to_thread(get, port, "/metrics"))[1]
+
+
+async def test_a_time_beyond_all_clocks_is_rejected_also_where_a_number_comes_again(device):
+    """Steps of 2^53 s, 1,100 times over, leave 64 bits: such a batch is set aside, and its receiver lives on."""
+    await device.send(device.batch([(1, 1)], rows(1)))
+    payload = device.batch([(1, 1100)], rows(1100))
+    beyond = json.loads(gzip.decompress(payload))
+    beyond["cols"]["t"] = [0, *([2**53] * 1099)]
+    answer = await device.send(sealed({name: part for name, part in beyond.items() if name != "crc"}))
+
+    assert answer["st"] == "rejected"
+    assert (await device.send(device.batch([(2, 2)], [row(1.0, start=START + 60)])))["st"] == "committed"

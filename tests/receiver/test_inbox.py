@@ -56,15 +56,6 @@ def test_one_device_does_not_fill_the_window_of_all():
     assert box.put(message("normal"))[0] is Verdict.TAKEN
 
 
-def test_who_does_not_listen_is_answered_ten_times_a_second():
-    """A flood must not make HQ write a letter for each of its messages; who pauses as told is told again."""
-    box, seconds = inbox()
-    verdicts = [box.put(message("mad"))[0] for _ in range(MOST_OF_ONE * 3)]
-    assert verdicts.count(Verdict.OVER) == verdicts.count(Verdict.DEAF) == MOST_OF_ONE
-    seconds.now += 1
-    assert box.put(message("mad"))[0] is Verdict.OVER
-
-
 async def test_one_flood_stands_in_nobodys_way():
     """Of 99 normal devices, p99 has at most 99 batches ahead, whatever one device pours in."""
     box, _ = inbox(bytes_s=1e9)

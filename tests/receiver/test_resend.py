@@ -8,6 +8,8 @@ import re
 import pytest
 
 from agent.contract.topics import Branch
+from cloud_receiver.database.coverage import forget
+from cloud_receiver.database.pool import open_pool
 from tests.receiver.hq import TENANT, rows
 from tests.receiver.mosquitto import free_port
 from tests.sync.headquarters import Shop, eventually
@@ -130,3 +132,19 @@ async def test_a_broker_that_is_away_changes_nothing(hq, device):
     says = r"receiver.toml:6: mqtt.host: 127.0.0.1, port \d+: .*Connect call failed.* Nothing was changed"
     assert re.search(says, ended.stderr)
     assert await hq.ask(COVERED, device.branch.device) == [("{[1,5)}", "{[3,5)}")]
+
+
+async def test_a_batch_whose_numbers_were_forgotten_is_no_duplicate(hq, device):
+    """The device may send the very bytes again: its name alone proves no rows, and they are covered once more."""
+    payload = device.batch([(1, 3)], rows(3))
+    await device.send(payload)
+    await lose(hq, device.branch.device, 2, 2)
+    assert (await device.send(payload))["st"] == "duplicate"
+    async with open_pool(hq.url) as pool:
+        await forget(pool, device.branch.device, "e1", 2, 3)
+    answer = await device.send(payload)
+
+    assert (answer["st"], answer["new"], answer["dup"]) == ("committed", 2, 1)
+    assert [r[7] for r in await device.rows()] == [1, 2, 3]
+    assert await device.coverage() == [(1, 3)]
+    assert (await device.send(payload))["st"] == "duplicate"
