@@ -38,6 +38,8 @@ async def test_nothing_of_a_revoked_device_is_written(hq, device):
             await until(hq, f"SELECT count(*) FROM {table} WHERE device = $1", other, [(1,)])
 
     assert await hq.ask(WRITTEN, name) == [before]
+    ended = await asyncio.to_thread(hq.command, "device", "resend", name)
+    assert (ended.returncode, f"{name} was revoked: nothing of it is taken any more" in ended.stderr) == (1, True)
     assert await device.coverage() == [(1, 2)]
 
 
