@@ -38,11 +38,11 @@ def resend(
         configuration = read(config)
         async with app.database(configuration) as pool:
             branch, current = await _found(pool, device)
+            if not current:
+                raise NotAllowed(f"{device} has never said which epoch it is in, so it has nothing to send again")
             wanted = Range(device, epoch or current, first, last)
             if wanted.epoch != current:
-                raise NotAllowed(
-                    f"{device} is in the epoch {current or '(never seen)'}: of {wanted.epoch} it can send nothing again"
-                )
+                raise NotAllowed(f"{device} is in the epoch {current}: of {wanted.epoch} it can send nothing again")
             try:
                 return await asking.resend(pool, app.broker_of(configuration), branch, wanted, Clock(), wait)
             except BrokerAway as problem:

@@ -48,7 +48,7 @@ async def ask(broker: LinkSettings, branch: Branch, verb: str, command: Command,
     """Publish a command and wait for the reply to it, so many real seconds.
 
     Raises:
-        BrokerAway: there is no connection, or it ended before the broker took the command.
+        BrokerAway: there is no connection, so certainly nobody heard the command.
     """
     loop = asyncio.get_running_loop()
     up: asyncio.Future[str] = loop.create_future()  # why not, where it could not be reached
@@ -83,8 +83,8 @@ async def ask(broker: LinkSettings, branch: Branch, verb: str, command: Command,
         there = await link.publish(content) != NO_SUBSCRIBERS
         done, _ = await asyncio.wait([replied], timeout=patience if there else 0)
         return Asked(there, replied.result() if done else None)
-    except LinkDown as problem:
-        raise BrokerAway(f"{broker.host}, port {broker.port}: {problem}") from None
+    except LinkDown:
+        return Asked(there=True, reply=None)  # the line ended while the command was on its way: it may be heard
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -106,11 +106,12 @@ async def resend(
         first=asked.first,
         last=asked.last,
     )
-    # First here: what the device sends before HQ has forgotten would be taken for a fork of what HQ has.
+    # First here: what a device sends before HQ has forgotten, or after HQ remembers, is a fork of what HQ had. So it is
+    # put back only where the device certainly sends nothing.
     taken = await coverage.forget(pool, *asked)
     try:
         said = await ask(broker, branch, "resend", command, patience)
-    except BaseException:
+    except BrokerAway:
         await persistently(lambda: coverage.put_back(pool, taken), "coverage")
         raise
     if said.reply and said.reply.st == "refused":

@@ -26,6 +26,14 @@ async def asked(hq, *arguments: str):
     return await asyncio.to_thread(hq.command, "device", "resend", *arguments)
 
 
+async def be_born(hq, device) -> None:
+    """HQ knows which epoch the device is in."""
+    await hq.ask(
+        "INSERT INTO device_state (device, boot, st, since, run, epoch) VALUES ($1, 1, 'online', 1, 'r', 'e1')",
+        device.branch.device,
+    )
+
+
 async def numbers(hq, device: str) -> list[int]:
     return [number for (number,) in await hq.ask(NUMBERS, device)]
 
@@ -89,10 +97,7 @@ async def test_a_device_that_refuses_leaves_everything_as_it_was(hq, device):
     await device.send(device.batch([(1, 2)], rows(2), void=[(3, 4)]))
     before = await hq.ask(COVERED, device.branch.device)
     assert before == [("{[1,5)}", "{[3,5)}")]
-    await hq.ask(
-        "INSERT INTO device_state (device, boot, st, since, run, epoch) VALUES ($1, 1, 'online', 1, 'r', 'e1')",
-        device.branch.device,
-    )
+    await be_born(hq, device)
     async with device.obeying(lambda _: ("refused", "the shop is on fire")):
         ended = await asked(hq, device.branch.device, "--numbers", "2-3")
 
@@ -104,23 +109,23 @@ async def test_a_device_that_refuses_leaves_everything_as_it_was(hq, device):
     ("arguments", "code", "says"),
     [
         (["nobody"], 1, "there is no device nobody; footfall-receiver device list shows them"),
-        (["KNOWN", "--epoch", "e0"], 1, "is in the epoch (never seen): of e0 it can send nothing again"),
+        (["KNOWN"], 1, "has never said which epoch it is in, so it has nothing to send again"),
+        (["BORN", "--epoch", "e0"], 1, "is in the epoch e1: of e0 it can send nothing again"),
         (["KNOWN", "--numbers", "9-3"], 78, "--numbers 9-3: write the first and the last, such as 100-250"),
     ],
 )
 async def test_what_cannot_be_asked_is_said_in_words(hq, device, arguments, code, says):
     """Nobody of that name, an epoch the device has left, a range that runs backwards."""
-    ended = await asked(hq, *(device.branch.device if word == "KNOWN" else word for word in arguments))
+    if "BORN" in arguments:
+        await be_born(hq, device)
+    ended = await asked(hq, *(device.branch.device if word in ("KNOWN", "BORN") else word for word in arguments))
     assert (ended.returncode, says in ended.stderr) == (code, True), ended.stderr
 
 
 async def test_a_broker_that_is_away_changes_nothing(hq, device):
     """The coverage that was to be forgotten is there again."""
     await device.send(device.batch([(1, 2)], rows(2), void=[(3, 4)]))
-    await hq.ask(
-        "INSERT INTO device_state (device, boot, st, since, run, epoch) VALUES ($1, 1, 'online', 1, 'r', 'e1')",
-        device.branch.device,
-    )
+    await be_born(hq, device)
     right = hq.configuration.read_text()
     hq.configuration.write_text(right.replace(f"port = {hq.port}", f"port = {free_port()}"))
     try:
