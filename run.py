@@ -25,7 +25,12 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever meets it has the old Pyt
 
 HERE = Path(__file__).resolve().parent
 MARKER = "made-by-footfall-run.txt"  # an environment without it is somebody else's and is never touched
-CAMPAIGNS = ("chaos", "offline", "fleet")
+SCRIPTS = {
+    **{name: f"tests/campaigns/{name}.py" for name in ("chaos", "offline", "fleet")},
+    "powercut": "tests/campaigns/powercut/run.py",
+    "truth": "tests/replay/table.py",
+    "bench": "tests/benchmarks/bench.py",
+}
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "agent", "cloud_receiver")
 
 USAGE = """\
@@ -43,6 +48,7 @@ usage: python3 run.py COMMAND [ARGUMENTS]
   powercut  crash states from recorded writes, kills at every write and send, cuts of a real file system, flipped bits
             [--states N] [--cuts N] [--flips N] [--life agent|receiver|buffer|migration|salvage|none]
             [--every N] [--first N] [--lives N] [--seed S] [--json]
+  truth     what the replay of recorded history tells, beside what is known [--short] [--json]
   bench     speed and size beside the limits measured in the same run [--json]
   lint      ruff format --check, ruff check, mypy
   documents AsyncAPI and JSON Schemas of the wire, made afresh from the models
@@ -234,7 +240,7 @@ def lint() -> int:
 
 def main(arguments: list[str]) -> int:
     command, rest = (arguments[0] if arguments else "", arguments[1:])
-    if command in ("demo", "test", "bench", "powercut", *CAMPAIGNS):
+    if command in ("demo", "test", *SCRIPTS):
         os.chdir(HERE)
     if command == "lint":
         return lint()
@@ -242,12 +248,8 @@ def main(arguments: list[str]) -> int:
         test(rest)
     elif command == "demo":
         become(environment("demo"), "tests/rig/demo.py", *rest)
-    elif command == "powercut":
-        become(environment("dev"), "tests/campaigns/powercut/run.py", *rest)
-    elif command in CAMPAIGNS:
-        become(environment("dev"), f"tests/campaigns/{command}.py", *rest)
-    elif command == "bench":
-        become(environment("dev"), "tests/benchmarks/bench.py", *rest)
+    elif command in SCRIPTS:
+        become(environment("dev"), SCRIPTS[command], *rest)
     elif command == "documents":
         become(environment("demo"), "-P", "-m", "agent.documents")
     elif command in ("agent", "receiver"):

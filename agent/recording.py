@@ -9,24 +9,29 @@ import csv
 import difflib
 import math
 from array import array
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from agent.contract.metrics import EDGE_METRICS, METRICS
+from agent.contract.happenings import ManualCount
+from agent.contract.metrics import METRICS
 from agent.contract.observation import WIDEST, Observation, Origin, Quality, checked
 from agent.contract.times import parse_rfc3339
-from agent.runtime.recorded import Columns, Recording
+from agent.runtime.recorded import UNSAID, Columns, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 COLUMNS = ("sensor", "place", "metric", "start", "end", "value")
+ALSO = ("origin", "quality")  # read where they are there; every other column is passed over
 MOST_BYTES = 2 * 1024**3  # a year of minutes of twenty lines is 1.6 GB
 MOST_ROWS = 25_000_000
 MOST_SERIES = 5000
 MOST_ERRORS = 20  # nobody mends more in one go
+MOST_COUNTS = 10_000  # made by hand
 LONGEST_LINE = 20_000  # characters
 LONGEST_TIME = 40
 STORE = "store"  # what was worked out in a store is worked out afresh
@@ -70,6 +75,33 @@ def read_recording(file: Path, known: Collection[str] | None = None) -> Read:
     return Read(rows.recording(), tuple(rows.remarks(known)))
 
 
+def read_counts(file: Path) -> list[ManualCount]:
+    """Counts made by hand: `sensor,line,from,to,in,out`, and `by` where it is there.
+
+    Raises:
+        RecordingError: what is wrong with it, with file and line.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(islice(csv.DictReader(iter(lambda: lines.readline(LONGEST_LINE), "")), MOST_COUNTS))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RecordingError(f"{file}: {error}") from None
+    return [_count(f"{file}:{line}", row) for line, row in enumerate(rows, 2)]
+
+
+def _count(where: str, row: dict[str, str]) -> ManualCount:
+    for name in ("sensor", "line", "from", "to", "in", "out"):
+        if not row.get(name):
+            raise RecordingError(f"{where}: column {name} is missing or empty — sensor,line,from,to,in,out")
+    try:
+        start, end = (int(parse_rfc3339(row[name].strip())) for name in ("from", "to"))
+        entered, left = int(row["in"]), int(row["out"])
+    except ValueError as error:
+        raise RecordingError(f"{where}: {error} — write times such as {_LIKE} and whole persons") from None
+    line = row["line"].strip().removeprefix("line:")
+    return ManualCount(row["sensor"].strip(), f"line:{line}", start, end, entered, left, row.get("by") or "staff")
+
+
 class _Rows:
     """The columns of a file as they fill."""
 
@@ -78,6 +110,7 @@ class _Rows:
         self._series: dict[tuple[str, str, str], int] = {}
         self._moments: dict[str, int] = {}
         self._which, self._start, self._end, self._value = array("i"), array("q"), array("q"), array("d")
+        self._origin, self._quality = array("b"), array("h")
         self._errors: list[str] = []
         self._absent = self._worked_out = 0
 
@@ -101,14 +134,17 @@ class _Rows:
         for name in COLUMNS:
             if names.count(name) != 1:
                 raise RecordingError(f"{self._file}:1: {_no_column(name, names)}")
+        # An export of headquarters' view `counts` says how each number came to be.
         at = [names.index(name) for name in COLUMNS]
+        also = [names.index(name) if name in names else None for name in ALSO]
         width = max(at) + 1
 
         def pick(fields: list[str]) -> tuple[str, ...]:
             if len(fields) < width:
                 missing = next(name for name, i in zip(COLUMNS, at, strict=True) if i >= len(fields))
                 raise _Wrong(missing, f"the line ends before it, after {len(fields)} of {len(names)} columns")
-            return tuple([fields[i].strip() for i in at])
+            more = [fields[i].strip() if i is not None and i < len(fields) else "" for i in also]
+            return tuple([fields[i].strip() for i in at] + more)
 
         return pick
 
@@ -120,13 +156,23 @@ class _Rows:
             if len(self._errors) >= MOST_ERRORS:
                 raise RecordingError("\n".join([*self._errors, f"{self._file}: and no further; mend these"])) from None
 
-    def _row(self, sensor: str, place: str, metric: str, start: str, end: str, value: str) -> None:
+    def _row(
+        self,
+        sensor: str,
+        place: str,
+        metric: str,
+        start: str,
+        end: str,
+        value: str,
+        origin: str,
+        quality: str,
+    ) -> None:
         if not value:
             self._absent += 1  # a gap is a gap, never 0
             return
         series = self._series.get((sensor, place, metric))
         if series is None:
-            if sensor == STORE and metric in EDGE_METRICS:
+            if sensor == STORE:
                 self._worked_out += 1
                 return
             series = self._new_series(sensor, place, metric)
@@ -136,6 +182,8 @@ class _Rows:
         if len(self._which) >= MOST_ROWS:
             raise RecordingError(f"{self._file}: more than {MOST_ROWS:,} rows — give it in parts, with --from and --to")
         self._value.append(_number(value))
+        self._origin.append(_of("origin", origin))
+        self._quality.append(_of("quality", quality))
         self._which.append(series)
         self._start.append(begins)
         self._end.append(ends)
@@ -176,6 +224,8 @@ class _Rows:
                 np.array(self._start, dtype=np.int64),
                 np.array(self._end, dtype=np.int64),
                 np.array(self._value, dtype=np.float64),
+                np.array(self._origin, dtype=np.int8),
+                np.array(self._quality, dtype=np.int16),
             )
         )
 
@@ -191,6 +241,18 @@ class _Rows:
             close = difflib.get_close_matches(sensor, known, n=1)
             remedy = f"did you mean {close[0]}?" if close else f"it has {', '.join(sorted(known)) or 'none'}"
             yield f"sensor {sensor} is not in the layout, so its rows count for nothing; {remedy}"
+
+
+@lru_cache(256)
+def _of(column: str, text: str) -> int:
+    """The code of an origin, the mask of a quality."""
+    try:
+        if column == "quality":
+            return int(Quality.of_words(text or "measured"))
+        return int(Origin[text.upper()]) if text else UNSAID
+    except KeyError:
+        known = [one.word for one in Origin] if column == "origin" else [str(one.name).lower() for one in Quality]
+        raise _Wrong(column, f"{text[:40]!r} is none — write one of {', '.join(known)}, or leave it empty") from None
 
 
 _LIKE = "2026-03-02T09:00:00Z or 2026-03-02T09:00:00+01:00"

@@ -36,17 +36,46 @@ def replayed(engine: Engine, facts: Iterable[Fact], until: float) -> tuple[Trans
     return engine.step(engine.begin(ordered[0].at), ordered, until)[1]
 
 
+class Raised(NamedTuple):
+    """One alert that would have been raised: its steps in order, from when until when (None: it was still open)."""
+
+    steps: tuple[Transition, ...]
+    began: int
+    ended: int | None
+
+    @property
+    def first(self) -> Transition:
+        """How it was first told."""
+        return self.steps[0]
+
+    def seconds(self, until: float) -> int:
+        """How long it lasted, up to a moment where it was still open."""
+        return int(until if self.ended is None else self.ended) - self.began
+
+
+def raised(transitions: Iterable[Transition]) -> list[Raised]:
+    """The alerts among transitions that begin within them, in the order in which they were raised."""
+    lives: dict[str, list[Transition]] = {}
+    for one in transitions:
+        if one.state == "firing" or one.id in lives:
+            lives.setdefault(one.id, []).append(one)
+    return [
+        Raised(tuple(steps), steps[0].at, next((one.at for one in steps if one.state == "resolved"), None))
+        for steps in lives.values()
+    ]
+
+
 def summaries(transitions: Sequence[Transition], until: float, zone: ZoneInfo) -> list[Summary]:
     """How often, how long and at what hours each rule would have spoken; what is open at the end lasts until then."""
-    began: dict[str, Transition] = {}
-    ended = {t.id: t.at for t in transitions if t.state == "resolved"}
-    for transition in transitions:
-        if transition.state == "firing":
-            began.setdefault(transition.id, transition)
-    found = []
-    for rule, scope in sorted({(t.rule, t.scope) for t in began.values()}):
-        lives = [t for t in began.values() if (t.rule, t.scope) == (rule, scope)]
-        hours = Counter(datetime.fromtimestamp(t.at, tz=zone).hour for t in lives)
-        seconds = sum(int(ended.get(t.id, until)) - t.at for t in lives)
-        found.append(Summary(rule, scope, len(lives), seconds, dict(sorted(hours.items()))))
-    return found
+    found: dict[tuple[str, str], list[Raised]] = {}
+    for one in raised(transitions):
+        found.setdefault((one.first.rule, one.first.scope), []).append(one)
+    return [
+        Summary(
+            *key,
+            len(lives),
+            sum(one.seconds(until) for one in lives),
+            dict(sorted(Counter(datetime.fromtimestamp(one.began, tz=zone).hour for one in lives).items())),
+        )
+        for key, lives in sorted(found.items())
+    ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SLOTS = 64  # days that are kept: eight weeks are learned from, and a door's ratio fades to 0.9 a day
 FORGET, PRIOR = 0.9, 250.0  # see door_ratios
+WHOLE = 0.95  # completeness below which a day teaches nothing of its doors
 MINUTES_OF = 28  # days whose minutes tell how long people stay
 CROWDS_OF = 7  # days whose minutes tell who goes where: a week has every weekday, and the store is still the same
 
@@ -89,6 +90,7 @@ class History:
 
     def __init__(self, lessons: Iterable[Lesson] = ()) -> None:
         self.lessons = {one.start: one for one in sorted(lessons)}
+        self.by_hand: dict[int, tuple[float, float]] = {}  # by day: what counts by hand say of the doors, see `audits`
 
     def put(self, lesson: Lesson) -> None:
         """Learn a day, or learn it again; the oldest are forgotten."""
@@ -102,9 +104,16 @@ class History:
 
     def ratio(self, start: int) -> float:
         """How many enter the doors' counts for one who leaves, known before a day."""
-        told = [(one.came, one.left, one.told) for one in self.before(start)]
+        told = [self._doors(one) for one in self.before(start)]
         came, left, whole = np.array(told, dtype=np.float64).reshape(-1, 3).T.copy()
         return float(door_ratios(came, left, whole, FORGET, PRIOR)[-1])
+
+    def _doors(self, one: Lesson) -> tuple[float, float, float]:
+        """What a day teaches of the doors; of one that was not whole, what was seen of them by hand alone."""
+        came, left = self.by_hand.get(one.start, (0.0, 0.0))
+        if came and one.told < WHOLE:
+            return came, left, 1.0
+        return one.came + came, one.left + left, one.told
 
     def usual(self, start: int) -> dict[str, Usual]:
         """What is expected of a day, by scope."""

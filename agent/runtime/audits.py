@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.contract.happenings import ManualCount
 from agent.contract.layout import Role, valid_at
-from agent.contract.times import DAY, HOUR, parse_rfc3339, rfc3339
+from agent.contract.times import DAY, HOUR, parse_rfc3339, rfc3339, store_day
 from agent.metrics.audits import Accuracy, Compared, accuracies, compared, evidence
 
 if TYPE_CHECKING:
@@ -60,11 +60,16 @@ class Audits:
                 await self._buffer.append(state={STATE: _document(audits)})
         return accuracies(audits)
 
-    async def evidence(self, start: int, end: int) -> tuple[float, float] | None:
-        """What the counts of one store day teach of its doors; see `agent.metrics.audits`."""
+    async def by_day(self) -> dict[int, tuple[float, float]]:
+        """What the counts of each store day, by its start, teach of its doors; see `agent.metrics.audits`."""
         await self.accuracies()
-        mine = [one for one in await self._known() if start <= one.by_hand.start < end]
-        return evidence(mine, valid_at(self._layouts, start))
+        days: dict[int, list[Compared]] = {}
+        for one in await self._known():
+            layout = valid_at(self._layouts, one.by_hand.start)
+            start, _ = store_day(one.by_hand.start, layout.zone_info, layout.reset_hour)
+            days.setdefault(start, []).append(one)
+        found = {start: evidence(mine, valid_at(self._layouts, start)) for start, mine in days.items()}
+        return {start: seen for start, seen in found.items() if seen is not None}
 
     async def wish(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What the command line and the page ask: a count as JSON, what the line told of it, what all counts say.

@@ -23,24 +23,29 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str, str]  # sensor, place, metric
 
+UNSAID = -1
+ORIGINS = {int(one): one for one in Origin}  # enums are slow to make, and a month has a million rows
+QUALITIES = {mask: Quality(mask) for mask in range(64)}
 KEPT = 2 * WIDEST  # seconds of recorded rows held ready: the day that runs and the one that just ended
 
 
 class Columns(NamedTuple):
-    """Recorded rows as they come: which series, from when until when, how much."""
+    """Recorded rows as they come: which series, from when until when, how much, and how that came to be."""
 
     series: Sequence[Key]
     which: NDArray[np.int32]
     start: NDArray[np.int64]
     end: NDArray[np.int64]
     value: NDArray[np.float64]
+    origin: NDArray[np.int8]  # of `Origin`, or UNSAID
+    quality: NDArray[np.int16]
 
 
 class Recording:
     """Recorded rows in the order of time, each once: the same whatever order they came in and however often.
 
-    Of two values for one interval the larger counts, as with a device read twice. An interval of an hour and more is
-    a device's memory, a shorter one a difference, so where both tell of an hour its total is the memory's.
+    Of two values for one interval the larger counts, as with a device read twice. Where the origin is not said, an
+    interval of an hour and more is a device's memory and a shorter one a difference.
     """
 
     def __init__(self, told: Columns) -> None:
@@ -48,14 +53,17 @@ class Recording:
         rank = np.empty(len(order), dtype=np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         which = rank[told.which] if order else told.which
-        by = np.lexsort((told.value, told.start, which, told.end))
-        which, start, end = which[by], told.start[by], told.end[by]
-        again = (which[1:] == which[:-1]) & (start[1:] == start[:-1]) & (end[1:] == end[:-1])
+        width = np.where(told.end - told.start >= HOUR, int(Origin.LOG), int(Origin.LIVE))
+        origin = np.where(told.origin == UNSAID, width, told.origin)
+        by = np.lexsort((told.quality, told.value, origin, told.start, which, told.end))
+        columns = [one[by] for one in (which, told.start, told.end, told.value, origin, told.quality)]
+        again = np.logical_and.reduce([columns[i][1:] == columns[i][:-1] for i in (0, 1, 2, 4)])
+        start, end, value = columns[1:4]
         last = np.append(~again, True)[: by.size]
         self.series = [told.series[i] for i in order]
-        self._which, self._start, self._end, self._value = which[last], start[last], end[last], told.value[by][last]
-        same = told.value[by][1:] == told.value[by][:-1]
-        self.disputed = int((again & ~same).sum())
+        self._columns = tuple(one[last] for one in columns)
+        self._start, self._end = start[last], end[last]
+        self.disputed = int((again & (value[1:] != value[:-1])).sum())
         self.size = int(self._end.size)
 
     @property
@@ -68,6 +76,11 @@ class Recording:
         """The end of the last interval."""
         return int(self._end[-1]) if self.size else 0
 
+    @property
+    def typical(self) -> int:
+        """How long most intervals are, in seconds."""
+        return int(np.median(self._end - self._start)) if self.size else 0
+
     def ticks(self, until: float) -> Iterator[tuple[int, list[Observation]]]:
         """What was known at the end of each minute in which an interval ended, up to a moment."""
         minute = -(-self._end // MINUTE) * MINUTE
@@ -78,14 +91,11 @@ class Recording:
             yield int(minute[first]), self._rows(first, last)
 
     def _rows(self, first: int, last: int) -> list[Observation]:
-        columns = (self._which, self._start, self._end, self._value)
-        told = zip(*(column[first:last].tolist() for column in columns), strict=True)
-        rows = []
-        for which, start, end, value in told:
-            sensor, place, metric = self.series[which]
-            origin = Origin.LOG if end - start >= HOUR else Origin.LIVE
-            rows.append(Observation(sensor, place, metric, start, end, value, origin, Quality.MEASURED))
-        return rows
+        told = zip(*(column[first:last].tolist() for column in self._columns), strict=True)
+        return [
+            Observation(*self.series[which], start, end, value, ORIGINS[origin], QUALITIES[quality])  # type: ignore[call-arg]  # a series has three parts
+            for which, start, end, value, origin, quality in told
+        ]
 
 
 class StoppedClock(Clock):

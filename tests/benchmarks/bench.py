@@ -11,6 +11,7 @@ import durable
 import loops
 import polling
 import receiving
+import replaying
 import starting
 from figures import HEADING
 
@@ -29,6 +30,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "tick": durable.live_tick,
     "poll": polling.polling,
     "kernels": loops.kernels,
+    "replay": replaying.replaying,
     "start": starting.starting,
     "receive": receiving.throughput,
     "flood": receiving.fairness,

@@ -19,8 +19,8 @@ SAMPLES = sorted(path.relative_to(CONFIG).as_posix() for path in CONFIG.rglob("*
 # Which model reads which sample, first match wins; imported when needed.
 MODELS = (
     (r"agent\.toml", "agent.settings", "Settings"),
-    (r"layout\.toml|stores/\w+\.toml", "agent.contract.layout", "Layout"),
-    (r"alerts\.toml|stores/\w+\.alerts\.toml", "agent.alerts.rules", "Rules"),
+    (r"(history/)?layout\.toml|stores/\w+\.toml", "agent.contract.layout", "Layout"),
+    (r"(history/)?alerts\.toml|stores/\w+\.alerts\.toml", "agent.alerts.rules", "Rules"),
     (r"receiver\.toml", "cloud_receiver.settings", "Settings"),
     (r"sensors/\w+\.toml", "agent.settings", "Sensors"),
     (r"scenarios/[\w-]+\.toml", "agent.simulator.scenario", "Scenario"),

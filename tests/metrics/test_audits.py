@@ -8,6 +8,7 @@ import pytest
 from agent.contract.happenings import ManualCount
 from agent.contract.observation import Origin
 from agent.metrics.audits import Compared, accuracies, compared, evidence, ratio
+from agent.metrics.history import History, Lesson
 from tests.metrics.days import HOUR, LAYOUT, START, row
 
 QUARTER = ManualCount("door-1", "line:1", START + 600, START + 1500, 50, 40)
@@ -98,3 +99,22 @@ def test_evidence_weighs_as_much_as_was_seen():
 
     assert evidence(audits, LAYOUT) == pytest.approx((36.0, 30.0))
     assert evidence([Compared(QUARTER._replace(left=0), 45.0, 0.0)], LAYOUT) is None
+
+
+def lesson(start, came, left, told=1.0):
+    return Lesson(start, start + 86400, "1", 1, came, left, told, {}, (), "")
+
+
+def test_what_was_seen_by_hand_moves_the_doors_ratio():
+    """As much as it saw beside a whole day's crossings, and alone where the day was not whole."""
+    history = History([lesson(START, 500.0, 480.0), lesson(START + 86400, 300.0, 100.0, told=0.5)])
+    plain = history.ratio(START + 2 * 86400)
+
+    history.by_hand = {START: (36.0, 30.0)}
+    seen = history.ratio(START + 2 * 86400)
+    history.by_hand = {START + 86400: (36.0, 30.0)}
+    alone = history.ratio(START + 2 * 86400)
+
+    assert plain == pytest.approx((500 + 250) / (480 + 250))
+    assert seen == pytest.approx((536 + 250) / (510 + 250))
+    assert alone == pytest.approx((0.9 * 500 + 36 + 250) / (0.9 * 480 + 30 + 250))

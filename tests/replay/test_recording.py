@@ -121,3 +121,23 @@ def test_of_two_values_the_larger_counts(tmp_path):
         ((_, (one,)),) = told.ticks(1e12)
 
         assert (one.value, told.disputed) == (5.0, 1)
+
+
+def test_headquarters_view_reads_as_it_is(tmp_path):
+    """An export of the view `counts`: its times, origins and qualities; what was unconfirmed stays so."""
+    told = read(
+        tmp_path,
+        """tenant,store,sensor,place,metric,start,end,value,origin,quality,lower,upper,n,device
+acme,lisboa-01,door-1,line:1,in,2026-03-02 09:00:00+00,2026-03-02 10:00:00+00,31,log,measured+backfilled,,,,pi-1
+acme,lisboa-01,door-1,line:1,in,2026-03-02 09:00:00+00,2026-03-02 10:00:00+00,30,live,measured,,,,pi-1
+acme,lisboa-01,door-1,line:1,out,2026-03-02 09:00:00+00,2026-03-02 10:00:00+00,0,log,unconfirmed,,,,pi-1
+acme,lisboa-01,store,store,footfall,2026-03-02 09:00:00+00,2026-03-02 09:15:00+00,9,edge,measured,,,900,pi-1
+""",
+    )
+
+    ((_, rows),) = told.recording.ticks(1e12)
+    assert [(one.value, one.origin.word, one.quality.words, one.counted) for one in rows] == [
+        (31.0, "log", "measured+backfilled", True),
+        (30.0, "live", "measured", True),
+        (0.0, "log", "unconfirmed", False),
+    ]

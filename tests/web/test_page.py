@@ -12,6 +12,7 @@ import pytest
 
 from agent.contract.messages import Health
 from agent.web import page
+from agent.web.view import LineCheck
 from tests.web.samples import CUT, NAMES, SILENT, STATES, health, sensor, tally, view
 from tests.web.shop_window import Read, window
 
@@ -178,3 +179,14 @@ async def test_no_room_is_said_plainly():
     """Not "room for 0 s more"."""
     async with window(STATES["losing"]) as shop:
         assert "There is no room left." in (await shop.get())[1]
+
+
+async def test_counts_by_hand_stand_beside_their_camera():
+    """On the page in words, and the same for programs."""
+    ours = view()
+    check = LineCheck(ours.sensors[0].id, "line:1", "in", 53, 51, 0.962, 0.872, 0.99, 900)
+    async with window(ours._replace(checks=(check,))) as shop:
+        text, told = (await shop.get())[1], json.loads((await shop.get("/api/health"))[1])
+
+    assert text.count("Checked by hand: line 1 counts 96 % of those who come in (87 to 99 %; 53 seen).") == 1
+    assert told["accuracy"] == [check._asdict()]
