@@ -94,8 +94,8 @@ def accuracies(audits: Iterable[Compared]) -> list[Accuracy]:
 def ratio(hand: float, device: float) -> tuple[float, float, float]:
     """Device over hand with its 95 % interval."""
     trials = hand if device <= hand else hand + device
-    both = (np.array([number], dtype=np.float64) for number in (device, trials))
-    share, lower, upper = share_with_interval(*both, NINETY_FIVE, 1.0)[:, 0]
+    counted, of = np.array([device], dtype=np.float64), np.array([trials], dtype=np.float64)
+    share, lower, upper = share_with_interval(counted, of, NINETY_FIVE, 1.0)[:, 0]
     if device <= hand:
         return float(share), float(lower), float(upper)
     return device / hand, float(lower / (1.0 - lower)), float(upper / (1.0 - upper))
