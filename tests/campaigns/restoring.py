@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.campaigns.violence import Diary
     from tests.rig.store import Store
 
-TRIES = 30  # the database may be killed under a dump or a restore; an operator would try again, too
+TRIES = 120  # the database may be killed under a dump or a restore, again and again; an operator would try again, too
 AGAIN = 1.0
 EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
 
