@@ -149,7 +149,13 @@ async def _doubt(pollers: Sequence[Poller], fills: Mapping[str, Backfill], buffe
 
 def _about(configuration: Configuration, problem: str) -> About:
     names = {sensor.id: sensor.name for sensor in configuration.layout.sensor}
-    return About(configuration.settings.store.id, names, version("footfall"), problem)
+    return About(
+        configuration.settings.store.id,
+        names,
+        version("footfall"),
+        problem,
+        lambda: _certificate_ends(configuration),
+    )
 
 
 async def _open_page(
@@ -236,6 +242,7 @@ def _renewal(configuration: Configuration) -> dict[str, Coroutine[object, object
 
 
 def _certificate_ends(configuration: Configuration) -> float | None:
+    """When the certificate that enrolment brought ends; of files that the settings name nobody keeps the date."""
     held = None if configuration.settings.mqtt.ca_file else identity.read_identity(configuration.identity_path)
     return held.ends if held else None
 

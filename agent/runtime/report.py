@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.contract.messages import AlertCounts, Health, LaneHealth, SensorHealth
-from agent.contract.times import rfc3339
+from agent.contract.times import DAY, MINUTE, rfc3339
 from agent.foundation.machine import clock_sync, free_bytes, temperature
 from agent.web.view import AlertView, LineCheck, SensorView, StoreView, UplinkView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.buffer.buffer import Buffer, Tally
     from agent.foundation.clock import Clock
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from agent.sync.uplink import Contact
 
 RATE_OVER = 3600.0  # seconds of the store's time over which rows a second are told
+SOON_ENOUGH = 600.0  # seconds after which a day's writing can be told from what was written so far
 ROW_BYTES = 130  # bytes of the file a row takes while the buffer is too young to tell (measured: 110 to 140)
 
 
@@ -53,6 +55,7 @@ class About(NamedTuple):
     names: Mapping[str, str]
     version: str
     configuration_problem: str
+    certificate_ends: Callable[[], float | None] = lambda: None  # UTC seconds by this device's own clock
 
 
 class Report:
@@ -62,6 +65,7 @@ class Report:
         self._parts, self._about, self._clock = parts, about, clock
         self._started = clock.now()
         self._created: deque[tuple[float, int]] = deque()
+        self._written: deque[tuple[float, int]] = deque([(self._started, written_bytes())])
         self.kernels = "warming"
 
     async def view(self) -> StoreView:
@@ -133,6 +137,9 @@ class Report:
             bytes_sent=self._parts.contact.bytes_sent,
             dead_letters=tally.dead_letters,
             bytes_written=written_bytes(),
+            bytes_written_day=self._written_a_day(now),
+            damaged=tally.damaged,
+            certificate_days=self._certificate_days(),
             storing_problem=self._parts.collector.storing or _in_memory(self._parts.buffer) or None,
             last_number=self._parts.buffer.highest,
             disk_free=free_bytes(self._parts.buffer.path),
@@ -185,6 +192,20 @@ class Report:
             backfill_done=progress.done,
             backfill_total=progress.total,
         )
+
+    def _written_a_day(self, now: float) -> int | None:
+        """Bytes towards the card in a day, by what the last day of the store brought."""
+        written = written_bytes()
+        if now - self._written[-1][0] >= MINUTE:
+            self._written.append((now, written))
+        while len(self._written) > 1 and self._written[1][0] <= now - DAY:
+            self._written.popleft()
+        since, before = self._written[0]
+        return round((written - before) * DAY / (now - since)) if now - since >= SOON_ENOUGH else None
+
+    def _certificate_days(self) -> float | None:
+        ends = self._about.certificate_ends()
+        return None if ends is None else round((ends - time.time()) / DAY, 2)
 
     def _room(self, tally: Tally, now: float) -> float | None:
         """Seconds until the cap is reached at the rate of the last hour, None while there is no rate yet."""

@@ -20,6 +20,7 @@ STALE = 300.0  # no poll ends for so long: whatever a sensor last said, it does 
 
 REFUSED, GARBLED = "credentials refused", "answer not understood"
 BROKER_REFUSES = "broker: refused:"  # how a CONNACK, a PUBACK or a TLS alert that says no is worded
+HAS_EXPIRED = "our own certificate has expired"  # how the broker's TLS alert is worded
 CLOCK_IS_WRONG = "this device's clock"  # how a failed TLS handshake is worded where time is the likely cause
 
 
@@ -92,6 +93,12 @@ def line(view: StoreView) -> Line:
     if uplink.hq and not overdue:
         return Line.OPEN
     return Line.CONNECTING if quiet <= FIRST_CONTACT else Line.HQ_SILENT
+
+
+def has_expired(view: StoreView) -> bool:
+    """Whether the device's own certificate is what the broker does not take."""
+    days = view.health.certificate_days
+    return HAS_EXPIRED in view.uplink.problem or (days is not None and days <= 0)
 
 
 def last_count(view: StoreView) -> float | None:

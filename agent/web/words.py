@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.contract.times import MINUTE
+from agent.contract.times import DAY, MINUTE
 from agent.web.phrases import Sentence, anonymous, at, counted, stretch
 from agent.web.standing import (
     COUNTING,
@@ -12,6 +12,7 @@ from agent.web.standing import (
     Level,
     Line,
     Standing,
+    has_expired,
     is_losing,
     last_count,
     line,
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     from agent.web.view import SensorView, StoreView
 
+ERRNO = "[Errno"
 TAKEN_OVER = "were taken over"  # how a report ends of rows that were put back, which is no trouble
+SOON_ENDS = 30  # days: from then on a certificate that was not renewed is somebody's business
 MOST_CARDS_OF_A_KIND = 2  # from the third on, cameras in the same trouble share a card
 
 
@@ -263,8 +266,8 @@ def clock_words(sensor: SensorView) -> str:
 def _uplink(view: StoreView) -> list[Card]:
     how = line(view)
     if how not in CUT:
-        return []
-    title, step = UPLINK[how]
+        return _certificate(view)
+    title, step = EXPIRED if how is Line.REFUSED and has_expired(view) else UPLINK[how]
     if is_losing(view):
         lost = f"The buffer is full: {counted(view.tally.dropped, 'row')} had to go, the oldest first."
         return [Card("uplink", Level.BAD, title, (lost, *_silence(view)), step)]
@@ -273,8 +276,24 @@ def _uplink(view: StoreView) -> list[Card]:
     rows = f"{counted(waits, 'row')} {'waits' if waits == 1 else 'wait'} here, to be sent" if waits else "Rows are sent"
     goes_on = any(standing(view, sensor) in COUNTING for sensor in view.sensors) and not view.storing_problem
     first = "Counting goes on." if goes_on else "What was counted is kept."
-    meaning = f"{first} {rows} as soon as it answers.{room}"
+    told = view.uplink.problem if ERRNO not in view.uplink.problem else ""  # of the system's errors the title is enough
+    why = f" What happened: {anonymous(told)}." if told else ""
+    meaning = f"{first} {rows} as soon as it answers.{room}{why}"
     return [Card("uplink", Level.WARN, title, (meaning, *_silence(view)), step)]
+
+
+def _certificate(view: StoreView) -> list[Card]:
+    """While it still works: that it soon will not, although it should have been renewed long ago."""
+    days = view.health.certificate_days
+    if days is None or days > SOON_ENDS:
+        return []
+    left = "has expired" if days <= 0 else f"ends in {stretch(days * DAY)}"
+    meaning = "It is renewed by itself from a third of its life on, which has not worked. Without it nothing is sent."
+    step = (
+        "Tell headquarters: the device asks there for a new certificate every hour or two, over HTTPS. Nothing in the"
+        " store needs repair."
+    )
+    return [Card("certificate", Level.WARN, f"This device's certificate {left}", (meaning,), step)]
 
 
 def _silence(view: StoreView) -> Sentence:
@@ -282,6 +301,13 @@ def _silence(view: StoreView) -> Sentence:
     return () if last is None else (" Headquarters last answered ", since(view, last), ".")
 
 
+EXPIRED = (
+    "This device's certificate has expired",
+    (
+        "Tell headquarters: the device asks there for a new certificate every hour or two, over HTTPS, and goes on by"
+        " itself once it has one. Is the time on this page right? Where it is years ahead, the clock is the cause."
+    ),
+)
 UPLINK = {
     Line.NO_BROKER: (
         "The broker cannot be reached",

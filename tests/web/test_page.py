@@ -190,3 +190,24 @@ async def test_counts_by_hand_stand_beside_their_camera():
 
     assert text.count("Checked by hand: line 1 counts 96 % of those who come in (87 to 99 %; 53 seen).") == 1
     assert told["accuracy"] == [check._asdict()]
+
+
+async def test_what_is_written_to_the_card_is_told():
+    """By the day, for people and for programs; in the first minutes nothing is claimed."""
+    state = view()
+    told = state._replace(health=state.health.model_copy(update={"bytes_written_day": 21_640_000}))
+    async with window(told) as shop:
+        assert "Written to the card 21.6 MB a day" in " ".join(" ".join(Read((await shop.get())[1]).text).split())
+        assert (await (await shop.session.get(f"{shop.url}/api/health")).json())["bytes_written_day"] == 21_640_000
+    async with window(state) as shop:
+        assert "Written to the card" not in (await shop.get())[1]
+
+
+@pytest.mark.parametrize(("days", "words"), [(598.2, "Certificate ends in 598 days"), (-2.0, "Certificate expired")])
+async def test_how_long_the_certificate_lasts_is_told(days, words):
+    """Among the facts about the device; without one there is no line."""
+    state = view()
+    async with window(state._replace(health=state.health.model_copy(update={"certificate_days": days}))) as shop:
+        assert words in " ".join(" ".join(Read((await shop.get())[1]).text).split())
+    async with window(state) as shop:
+        assert "<dt>Certificate</dt>" not in (await shop.get())[1]

@@ -273,3 +273,56 @@ def test_no_sentence_holds_an_address(state):
     text = " ".join([said(card.meaning) + card.step for card in cards(shown)] + [link.word for link in chain(shown)])
 
     assert not re.search(r"\d+\.\d+\.\d+\.\d+|/etc", text)
+
+
+def health_of(base, **changes):
+    return base._replace(health=base.health.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(
+    ("state", "title", "says"),
+    [
+        (
+            view(memory_only="disk I/O error"),
+            "This device's storage cannot be used",
+            "Its card or disk cannot be used: disk I/O error. Counting goes on in memory",
+        ),
+        (health_of(view(), certificate_days=12.5), "This device's certificate ends in 12 days", "which has not worked"),
+        (
+            health_of(view(uplink=REFUSING._replace(problem=f"{REFUSING.problem} x")), certificate_days=-3.0),
+            "This device's certificate has expired",
+            "Counting goes on.",
+        ),
+        (
+            view(
+                uplink=CUT._replace(problem="no connection to the broker: this device's clock is wrong: it says 2024")
+            ),
+            "This device's clock may be wrong",
+            "What happened: no connection to the broker: this device's clock is wrong: it says 2024.",
+        ),
+        (
+            view(uplink=CUT._replace(problem="no connection to the broker: the broker's packet makes no sense: …")),
+            "The broker cannot be reached",
+            "What happened: no connection to the broker: the broker's packet makes no sense: ….",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_device_itself(state, title, says):
+    """Disk, certificate, clock and a line that talks nonsense: one card each, with what happened."""
+    [card] = cards(state)
+
+    assert card.title == title
+    assert says in said(card.meaning)
+
+
+def test_a_certificate_that_is_young_is_no_news():
+    """Nor is one of which nobody keeps the date."""
+    assert cards(health_of(view(), certificate_days=400.0)) == cards(view()) == ()
+
+
+def test_a_buffer_put_together_again_is_no_damage():
+    """Rows from beside the file were taken over: said, without alarm."""
+    state = view(buffer_report="2 rows of agent.older.db, written beside the buffer meanwhile, were taken over")
+
+    assert [card.title for card in cards(state)] == ["The buffer was put together again"]
+    assert verdict(state).level is Level.GOOD
