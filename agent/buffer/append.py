@@ -21,6 +21,7 @@ from agent.contract.observation import (
     Series,
     checked,
 )
+from agent.contract.ranges import Ranges
 
 if TYPE_CHECKING:
     import sqlite3
@@ -244,6 +245,16 @@ def append_entry(connection: sqlite3.Connection, numbers: Numbers, entry: Ledger
     told = (numbers.take(), entry.sensor, entry.start, entry.end, entry.state, entry.reason, text)
     connection.execute(ADD_ENTRY, (*told, seal_of(*told)))
     return True
+
+
+def joined(connection: sqlite3.Connection, entry: LedgerEntry) -> LedgerEntry:
+    """The entry with what an older one of its key says of numbers and time, for it will stand in its place."""
+    found = connection.execute(FIND_ENTRY, (entry.start, entry.sensor, entry.reason)).fetchone()
+    if not found:
+        return entry
+    told = Ranges(json.loads(found[3]))
+    told.update(entry.numbers)
+    return entry._replace(end=max(found[1], entry.end), numbers=tuple(told))
 
 
 def append_alerts(connection: sqlite3.Connection, numbers: Numbers, alerts: Sequence[Alert]) -> None:

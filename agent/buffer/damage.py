@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from agent.buffer import kept
-from agent.buffer.append import append_entry
+from agent.buffer.append import append_entry, joined
 from agent.buffer.kinds import KINDS
 from agent.contract.observation import WIDEST, LedgerEntry
 from agent.contract.ranges import Ranges
@@ -46,7 +45,7 @@ def give_up(
         sensor, start, end = _where(connection, series, number, rest)
         entry = LedgerEntry(sensor, start, end, "lost", DAMAGED, ((number, number),))
         numbers.void.add(number, number)
-        append_entry(connection, numbers, _joined(connection, entry))
+        append_entry(connection, numbers, joined(connection, entry))
         if sensor != STORE:
             again = [*again, [sensor, start, end]][-MOST:]
     if again != found:
@@ -65,19 +64,6 @@ def _where(
     neighbour = connection.execute(NEIGHBOUR, (number,)).fetchone()
     start = neighbour[0] if neighbour and isinstance(neighbour[0], int) else 0
     return STORE, start, start + HOUR
-
-
-def _joined(connection: sqlite3.Connection, entry: LedgerEntry) -> LedgerEntry:
-    """The entry with the numbers of an older one of its key, which it replaces."""
-    found = connection.execute(
-        "SELECT numbers FROM ledger WHERE start = ? AND sensor = ? AND reason = ?",
-        (entry.start, entry.sensor, entry.reason),
-    ).fetchone()
-    if not found:
-        return entry
-    told = Ranges(json.loads(found[0]))
-    told.update(entry.numbers)
-    return entry._replace(numbers=tuple(told))
 
 
 def missing(connection: sqlite3.Connection, within: Ranges) -> Ranges:

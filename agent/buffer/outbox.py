@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.buffer.damage import HELD, give_up, missing
-from agent.buffer.kinds import KINDS, OBSERVATION
+from agent.buffer.kinds import KINDS, LEDGER, OBSERVATION
 from agent.buffer.seals import is_whole, seal_of
 from agent.contract import wire
 from agent.contract.ranges import Ranges
@@ -25,6 +25,7 @@ FRESH_FOR = 15 * 60  # seconds: rows whose interval ended longer ago go by the b
 PLACES = 4  # unanswered batches in all; one place is the backlog's
 MOST_VOIDS = 1000  # void ranges told by one batch
 BATCH_ROWS = 1000
+MOST_RANGES = 200_000  # characters of ranges in a batch of the ledger; they compress to a quarter
 DEAD_LETTERS = 100  # the newest of them are kept, about 5 kB each
 
 # IS TRUE: whatever a flipped bit made of a row's end, one of the lanes picks it and finds the damage.
@@ -98,6 +99,8 @@ class Cutter:
                 whole = [row for row in picked if kind.is_whole(row)]
                 if len(whole) < len(picked):
                     give_up(connection, numbers, series, (row for row in picked if not kind.is_whole(row)))
+                if kind is LEDGER:
+                    whole = _that_fit(whole)
                 if whole:
                     return _freeze(connection, numbers, series, lane, head, kind, whole, now)
         if lane == "backlog":
@@ -125,6 +128,16 @@ class Cutter:
         if fresh and kind is OBSERVATION and not picked:
             self._fresh_from = numbers.next
         return picked
+
+
+def _that_fit(entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """As many as a message may have: an entry of rows given up in turns names up to a thousand ranges."""
+    length = 0
+    for k, entry in enumerate(entries):
+        length += len(entry[6])
+        if k and length > MOST_RANGES:
+            return entries[:k]
+    return entries
 
 
 def has_place(connection: sqlite3.Connection, lane: str, settled: Collection[str]) -> bool:

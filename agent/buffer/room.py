@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.buffer.append import append_entry
+from agent.buffer.append import append_entry, joined
 from agent.buffer.seals import is_whole_row
 from agent.contract.observation import LedgerEntry
 from agent.contract.ranges import Ranges
@@ -60,7 +60,8 @@ def drop_unacknowledged(
         own = [row for row in rows if series[row[1]].sensor == sensor]
         given_up = tuple(Ranges.of_numbers(row[0] for row in own))
         start, end = min(row[2] for row in own), max(row[3] for row in own)
-        append_entry(connection, numbers, LedgerEntry(sensor, start, end, "lost", FULL, given_up))
+        entry = LedgerEntry(sensor, start, end, "lost", FULL, given_up)
+        append_entry(connection, numbers, joined(connection, entry))
     return len(rows)
 
 

@@ -149,6 +149,7 @@ class Health(Message):
     bytes_written: int = 0  # towards the device's card since this boot
     bytes_written_day: int | None = None  # of them in a day of the store, by the last day; None in the first minutes
     damaged: int = 0  # rows found to be not what was written, or not to be read any more; each is told as lost
+    forked: str | None = None  # when HQ last told this device, since its start, that a copy of it sends as well
     certificate_days: float | None = None  # until the device's own ends, below 0 where it has; None without one
     storing_problem: str | None = None  # why nothing can be stored at the moment
     last_number: int = 0  # the highest number of `epoch`; HQ's coverage of it should reach there

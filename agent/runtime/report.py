@@ -139,6 +139,7 @@ class Report:
             bytes_written=written_bytes(),
             bytes_written_day=self._written_a_day(now),
             damaged=tally.damaged,
+            forked=_when(self._parts.contact.forked),
             certificate_days=self._certificate_days(),
             storing_problem=self._parts.collector.storing or _in_memory(self._parts.buffer) or None,
             last_number=self._parts.buffer.highest,

@@ -60,6 +60,7 @@ class Contact:
     hq: bool = False
     last_answer: float | None = None
     problem: str = "not connected yet"
+    forked: float | None = None  # when HQ said that somebody else uses our numbers
     bytes_sent: int = 0  # payloads handed over since the start, resends included
 
 

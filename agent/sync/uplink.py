@@ -356,6 +356,7 @@ class Uplink:
         if (answer.id, answer.sha) not in [(batch.id, batch.sha) for batch in await self._buffer.unanswered()]:
             return
         await self._buffer.begin_epoch()
+        self.contact.forked = self._clock.now()
         log.error("forked", batch=answer.id, new_epoch=self._buffer.epoch)
         self.greet_again()
 

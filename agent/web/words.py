@@ -115,6 +115,7 @@ def cards(view: StoreView) -> tuple[Card, ...]:
         *_cameras(view),
         *_clocks(view),
         *_uplink(view),
+        *_forked(view),
         *_mended(view),
     ]
     return tuple(sorted(found, key=lambda card: card.level is not Level.BAD))
@@ -339,6 +340,19 @@ UPLINK = {
         ),
     ),
 }
+
+
+def _forked(view: StoreView) -> list[Card]:
+    if not view.health.forked:
+        return []
+    meaning = (
+        "Headquarters gets other numbers under this device's name, as from a copy of its card. Both are kept apart."
+    )
+    step = (
+        "Is there a second device with a copy of this card? Take it out of use, or enrol it under a name of its own."
+        " Tell headquarters, where somebody decides whose numbers count (footfall-receiver forks)."
+    )
+    return [Card("forked", Level.WARN, "A copy of this device is running", (meaning,), step)]
 
 
 def _mended(view: StoreView) -> list[Card]:

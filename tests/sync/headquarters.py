@@ -155,12 +155,13 @@ class Shop:
         self.contact = Contact()
         self.version = more.pop("version", 5)
         self._keepalive = more.pop("keepalive", 20)
+        self._cap = more.pop("cap", 10**9)
         self._desk = more.pop("desk", None)
         self.branch = more.pop("branch", BRANCH)
 
     async def __aenter__(self):
         self._folder.mkdir(exist_ok=True)
-        self.buffer = await Buffer.open(self._folder / "buffer.db", Clock(), 10**9)
+        self.buffer = await Buffer.open(self._folder / "buffer.db", Clock(), self._cap)
         self.run = secrets.token_hex(2)
         sender = Sender(self.branch, self.run, "0.1.0", "UTC", "1", ("door",))
         link = LinkSettings(

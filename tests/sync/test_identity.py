@@ -80,6 +80,7 @@ async def test_two_clones_at_once_lose_nothing_and_part_ways(receiver, branch, t
         for shop in (one, other):
             await shop.settled(6)
         epochs = {one.buffer.epoch, other.buffer.epoch}
+        [told] = [shop.contact.forked for shop in (one, other) if shop.contact.forked]  # the page says so, of one
         for k in range(10, 20, 2):  # both stay connected and go on: neither throws the other out
             await one.count(k)
             await other.count(k + 1)
@@ -93,6 +94,8 @@ async def test_two_clones_at_once_lose_nothing_and_part_ways(receiver, branch, t
     assert await receiver.ask("SELECT count(*) FROM epochs WHERE device = $1", branch.device) == [(2,)]
     # An operator finds the fork with its rows as they came, beside those that count.
     [(fork,)] = await receiver.ask("SELECT id FROM forks WHERE device = $1", branch.device)
+    [(found,)] = await receiver.ask("SELECT found FROM forks WHERE id = $1", fork)
+    assert abs(found - told) < 300  # within five minutes at both ends
     [(apart,)] = await receiver.ask("SELECT count(*) FROM observations WHERE stream = $1", fork)
     assert apart == 2
 

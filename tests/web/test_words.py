@@ -287,6 +287,11 @@ def health_of(base, **changes):
             "This device's storage cannot be used",
             "Its card or disk cannot be used: disk I/O error. Counting goes on in memory",
         ),
+        (
+            health_of(view(), forked="2026-11-20T15:40:00Z"),
+            "A copy of this device is running",
+            "Headquarters gets other numbers under this device's name",
+        ),
         (health_of(view(), certificate_days=12.5), "This device's certificate ends in 12 days", "which has not worked"),
         (
             health_of(view(uplink=REFUSING._replace(problem=f"{REFUSING.problem} x")), certificate_days=-3.0),
