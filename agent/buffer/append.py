@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agent.buffer.seals import is_whole_row, seal_of, seal_of_row
+from agent.buffer.seals import is_whole_row, seal_of, seal_of_plain, seal_of_row
 from agent.contract.happenings import AlertColumns, ManualColumns, alert_columns, manual_columns
 from agent.contract.observation import (
     GAP_STATES,
@@ -45,6 +45,8 @@ ADD_ENTRY = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM ledger WHERE number = ?"
 ADD_ALERT = "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_MANUAL = "INSERT INTO manual VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+_UNKNOWN = 1 << 62  # where a series ends that was not looked for yet: nothing begins after it
 
 DISPUTED = "a later reading was lower"
 
@@ -93,16 +95,37 @@ class Appender:
             ValueError: a row breaks the contract; nothing of the transaction may then be kept.
         """
         written: list[Numbered] = []
+        ids, ends = self.ids, self._ends
         for row in rows:
-            series = self.ids.get((row.sensor, row.place, row.metric, row.origin))  # type: ignore[call-overload]  # equal to its Series
-            if series is None or not _is_plausible(row):
-                series = self._id(connection, checked(row).series)
-            if row.start >= self._latest_end(connection, series, row.start):
-                written.append(self._write(numbers, series, row))  # after all that is there: nothing to compare with
-            else:
-                written += self._append_among(connection, numbers, series, row)
+            # The usual row in one piece: calls and attributes would be half of its cost (7 us for the whole row).
+            sensor, place, metric, start, end, value, origin, quality, lower, upper, n = row
+            series = ids.get((sensor, place, metric, origin))  # type: ignore[call-overload]  # equal to its Series
+            if (
+                series is not None
+                and value is not None
+                and lower is upper is n is None
+                and 0 < end - start <= WIDEST
+                and math.isfinite(value)
+                and start >= (latest := ends.get(series, _UNKNOWN))
+            ):
+                number, bits = numbers.take(), int(quality)
+                seal = seal_of_plain(number, series, start, end, value, bits)
+                self._new.append((number, series, start, end, value, bits, None, None, None, seal))
+                if end > latest:
+                    ends[series] = end
+                written.append(Numbered(number, row))
+                continue
+            written += self._append_any(connection, numbers, row)
         self._flush(connection)
         return written
+
+    def _append_any(self, connection: sqlite3.Connection, numbers: Numbers, row: Observation) -> list[Numbered]:
+        series = self.ids.get((row.sensor, row.place, row.metric, row.origin))  # type: ignore[call-overload]  # as above
+        if series is None or not _is_plausible(row):
+            series = self._id(connection, checked(row).series)
+        if row.start >= self._latest_end(connection, series, row.start):
+            return [self._write(numbers, series, row)]  # after all that is there: nothing to compare with
+        return self._append_among(connection, numbers, series, row)
 
     def add(self, connection: sqlite3.Connection, numbers: Numbers, rows: Iterable[Observation]) -> list[Numbered]:
         """The rows, each added to what its key already has: single crossings into their minute."""

@@ -44,6 +44,11 @@ def seal_of_row(  # the columns of the table, in its order
     return crc32(_BOUNDS.pack(*bounds), crc32(told)) - _SIGNED
 
 
+def seal_of_plain(number: int, series: int, start: int, end: int, value: float, quality: int) -> int:
+    """The same of a row with a value and without bounds, as nearly all are."""
+    return crc32(_ROW.pack(number, series, start, end, value + 0.0, quality)) - _SIGNED
+
+
 def is_whole_row(row: Sequence[Any]) -> bool:
     """Whether an observation's row is what was written."""
     try:
