@@ -11,15 +11,19 @@ import threading
 import urllib.request
 from contextlib import contextmanager, suppress
 from socket import create_server
+from zoneinfo import ZoneInfo
 
+import aiohttp
 import pytest
 
+from agent.drivers.base import Device, Garbled, SensorError
+from agent.drivers.reading.fetch import Access
 from agent.foundation.mqtt import Link, LinkSettings
 from agent.web.phrases import anonymous
 from agent.web.words import cards
 from tests.buffer.test_disk import AGENT, CHECKOUT, LAYOUT, patiently
 from tests.rig.pki import DAY, make
-from tests.web.samples import CUT, view
+from tests.web.samples import CUT, NOW, sensor, view
 
 
 @contextmanager
@@ -143,3 +147,33 @@ async def test_a_broker_that_talks_nonsense(packet):
 
     assert card.title == "The broker cannot be reached"
     assert f"What happened: no connection to the broker: {anonymous(said)}." in "".join(map(str, card.meaning))
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n", "larger than 4 MiB"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00", "compressed"),
+        (b"\x00\xff\xfe garbage \r\n\r\n", "HTTP"),
+    ],
+)
+async def test_a_camera_that_sends_a_bomb_or_garbage(answer, says):
+    """It is not unpacked and not believed; the page names the camera, what it sent, and the next step."""
+
+    def talk(guest):
+        guest.recv(1000)
+        guest.sendall(answer)
+        guest.recv(1000)
+
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        with serving(talk) as port:
+            device = Device("door", f"127.0.0.1:{port}", ZoneInfo("UTC"), session, lambda: NOW)
+            with pytest.raises(SensorError) as caught:
+                await Access(device).get("/")
+    trouble = "answer not understood" if isinstance(caught.value, Garbled) else "no answer"
+    silent = sensor(0, up=False, problem=str(caught.value), trouble=trouble)
+    [card] = cards(view(sensors=(silent, sensor(1))))
+
+    assert card.title in ("Main door, left answers in a way that is not understood", "Main door, left does not answer")
+    assert says in "".join(map(str, card.meaning))
+    assert card.step
