@@ -25,12 +25,17 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever meets it has the old Pyt
 
 HERE = Path(__file__).resolve().parent
 MARKER = "made-by-footfall-run.txt"  # an environment without it is somebody else's and is never touched
-SCRIPTS = {
-    **{name: f"tests/campaigns/{name}.py" for name in ("chaos", "offline", "fleet")},
-    "powercut": "tests/campaigns/powercut/run.py",
-    "truth": "tests/replay/table.py",
-    "bench": "tests/benchmarks/bench.py",
+PROGRAMS = {  # with the extra whose dependencies each needs, below tests/
+    "demo": ("demo", "rig/demo.py"),
+    "chaos": ("dev", "campaigns/chaos.py"),
+    "offline": ("dev", "campaigns/offline.py"),
+    "fleet": ("dev", "campaigns/fleet.py"),
+    "powercut": ("dev", "campaigns/powercut/run.py"),
+    "truth": ("dev", "replay/table.py"),
+    "fuzz": ("fuzz", "campaigns/fuzzing/run.py"),
+    "bench": ("dev", "benchmarks/bench.py"),
 }
+CONTAINED_IN = {"demo": ("dev", "fuzz"), "dev": ("fuzz",)}  # extras that have all that another has
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "agent", "cloud_receiver")
 
 USAGE = """\
@@ -49,6 +54,8 @@ usage: python3 run.py COMMAND [ARGUMENTS]
             [--states N] [--cuts N] [--flips N] [--life agent|receiver|buffer|migration|salvage|none]
             [--every N] [--first N] [--lives N] [--seed S] [--json]
   truth     what the replay of recorded history tells, beside what is known [--short] [--json]
+  fuzz      every reader of foreign bytes, guided by coverage (atheris); nothing may crash or take a second
+            [--seconds N] [--runs N] [--only READER] [--folder PATH] [--json]
   bench     speed and size beside the limits measured in the same run [--json]
   lint      ruff format --check, ruff check, mypy
   documents AsyncAPI and JSON Schemas of the wire, made afresh from the models
@@ -109,7 +116,7 @@ def environment(extra: str) -> Path:
     with _alone(env.parent):
         stamp = _stamp()
         made = (env / MARKER).read_text().split() if (env / MARKER).exists() else []
-        if made[:1] != [stamp] or not {extra, "dev"} & set(made[1:]):  # dev has all that demo has
+        if made[:1] != [stamp] or not {extra, *CONTAINED_IN.get(extra, ())} & set(made[1:]):
             print(f"Making the environment (once) in {env} …", flush=True)
             if made[:1] != [stamp]:
                 _make(env, stamp)
@@ -240,16 +247,15 @@ def lint() -> int:
 
 def main(arguments: list[str]) -> int:
     command, rest = (arguments[0] if arguments else "", arguments[1:])
-    if command in ("demo", "test", *SCRIPTS):
+    if command in ("test", *PROGRAMS):
         os.chdir(HERE)
     if command == "lint":
         return lint()
     if command == "test":
         test(rest)
-    elif command == "demo":
-        become(environment("demo"), "tests/rig/demo.py", *rest)
-    elif command in SCRIPTS:
-        become(environment("dev"), SCRIPTS[command], *rest)
+    elif command in PROGRAMS:
+        extra, program = PROGRAMS[command]
+        become(environment(extra), f"tests/{program}", *rest)
     elif command == "documents":
         become(environment("demo"), "-P", "-m", "agent.documents")
     elif command in ("agent", "receiver"):

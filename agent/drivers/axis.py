@@ -118,8 +118,8 @@ class _Camera:
 
 
 def _after(last: datetime, target: str) -> datetime:
-    """The 3D application's end is the start of a day, so that a day ends with the next."""
-    return last + timedelta(seconds=1) if target == _EXPORT_3D else last
+    """The 3D application's end is the start of a day: also of a part of today all is asked until tomorrow."""
+    return last + timedelta(days=1) if target == _EXPORT_3D else last
 
 
 def _answer(sheet: Sheet, text: str) -> None:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.drivers.base import Counter, Garbled, History, Kind, Row, Unsupported
-from agent.drivers.families import milesight_push, milesight_vs133
+from agent.drivers.families import milesight_push, milesight_space, milesight_vs133
 from agent.drivers.families.milesight_vs133 import Counters
 from agent.drivers.reading.documents import json_of
 from agent.drivers.reading.fetch import Access
@@ -20,7 +20,7 @@ from agent.drivers.reading.intervals import Series, intervals
 from agent.drivers.reading.localtime import whole_hours
 from agent.drivers.reading.pushed import Sender, choice, decoded, only
 from agent.drivers.reading.sheet import Sheet, of_kind
-from agent.drivers.reading.table import MAX_PROBLEMS, MOST, Table, count, read_table
+from agent.drivers.reading.table import Table, count, read_table
 from agent.drivers.reading.text import Pair, is_page, pairs, text_of
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ _STATUS_NAMES = {
     "region_entrance_alarm_status": ("sensor", "alarm_region_in"),
     "region_exit_alarm_status": ("sensor", "alarm_region_out"),
 }
-_GRID = 32  # cells a side, at most
-_MAP = 192  # points a side, where the camera does not say
-_LARGEST_MAP = 10_000
 _LARGEST_SCALE = 1000
 
 
@@ -82,7 +79,7 @@ def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) ->
             sheet = Sheet(zone, now)
             milesight_vs133.read(sheet, json_of(text))
             return of_kind(sheet.history(), kind)
-        return Kind.HEAT, _grid(text, kind, now)
+        return Kind.HEAT, milesight_space.read(text, kind, now)
     if kind is Kind.COUNTERS or (kind is None and "=" in start.partition("\n")[0]):
         return Kind.COUNTERS, _status(text, now)
     return _intervals(text, kind, zone, now, scale=1.0)
@@ -95,6 +92,7 @@ class _Camera:
         self._device = device
         self._heat_scale = heat_scale
         self._access = Access(device)
+        self._space = milesight_space.Space(device, self._access, heat_scale)
 
     async def history(self, kind: Kind, since: int, until: int) -> History:
         if kind not in _QUERIES:
@@ -108,6 +106,8 @@ class _Camera:
             _, found = _intervals(text_of(body), kind, self._device.zone, self._device.now(), self._heat_scale)
             rows += [row for row in found.rows if row.end > since and row.start < until]
             problems += found.problems
+        if kind is Kind.HEAT:
+            rows += await self._space.rows(rows)
         return History(rows, problems)
 
     async def counters(self) -> Sequence[Counter]:
@@ -204,6 +204,8 @@ def _parts(total: _Column, values: Mapping[_Column, list[float | None]]) -> list
 
 
 def _check_sum(table: Table, column: int, totals: list[float | None], parts: list[list[float | None]]) -> None:
+    if parts and all(None not in numbers for numbers in parts) and totals == list(map(sum, zip(*parts, strict=True))):
+        return
     made = [None if None in numbers else sum(numbers) for numbers in zip(*parts, strict=True)]
     for row, (total, summed) in enumerate(zip(totals, made, strict=False)):  # made is empty where there are no parts
         if total != summed and total is not None and summed is not None:
@@ -242,34 +244,3 @@ def _counter(pair: Pair) -> Counter | Garbled | None:
     except ValueError as error:
         return Garbled(f"{pair.name}: {pair.value[:40]!r} {error}", pair.value, pair.line, pair.column)
     return Counter(place, metric, value)
-
-
-# ---- the heat map of the picture
-
-
-def _grid(text: str, kind: Kind | None, now: float) -> History:
-    """Non-zero cells of a grid of at most 32 x 32; it carries no interval, so its rows have no length."""
-    found = json_of(text)
-    if not isinstance(found, dict) or not isinstance(found.get("data"), list) or kind not in (None, Kind.HEAT):
-        raise Garbled(f"JSON, where {kind or 'a heat map'} was expected", text, 1, 1)
-    points, width, height = found["data"], found.get("map_w", _MAP), found.get("map_h", _MAP)
-    if not all(isinstance(side, int) and 0 < side <= _LARGEST_MAP for side in (width, height)):
-        raise Garbled(f"a map of {width!r} by {height!r} points is none", text, 1, 1)
-    cells: dict[tuple[int, int], float] = {}
-    problems: list[Garbled] = []
-    for index, point in enumerate(points):
-        match point:
-            case {"x": int(x), "y": int(y), "value": int(value) | float(value)} if (
-                0 <= x < width and 0 <= y < height and 0 <= value <= MOST  # false for NaN too
-            ):
-                cell = x * min(_GRID, width) // width, y * min(_GRID, height) // height
-                cells[cell] = cells.get(cell, 0.0) + value
-            case _ if len(problems) < MAX_PROBLEMS:
-                problems.append(Garbled(f"data[{index}] is no point of the map with a value from 0"))
-    moment = int(now)
-    rows = [
-        Row(f"cell:{x},{y}", "person_seconds", moment, moment, value)
-        for (x, y), value in sorted(cells.items())
-        if value
-    ]
-    return History(rows, problems)

@@ -109,6 +109,8 @@ def _truncated(body: bytes) -> bytes:
     if body.startswith(b"StartTime"):
         last = _rows(body)[-1]
         return body[: len(body) - len(last) + len(last) // 2]
+    if b";" in body and b"=" not in body:  # a table of another brand
+        return body[: body.rfind(b";", 0, len(body) - 1) + 1]
     cut = body.find(b"=", len(body) // 2)
     return body[: cut - 2] if cut > 0 else body[: len(body) // 2]
 

@@ -40,7 +40,7 @@ async def test_axis_people_counter(rig):
 
 
 async def test_axis_3d(rig):
-    """A day ends with the start of the next."""
+    """A day ends with the start of the next, and so does a part of one."""
 
     rows = [{"start": f"2026-07-06 0{h}:00:00", "end": f"2026-07-06 0{h}:01:00", "in": h, "out": 0} for h in (8, 9)]
     vendor = Vendor(a3dpc_api_export_json=json.dumps({"data": rows}))
@@ -48,7 +48,7 @@ async def test_axis_3d(rig):
 
     found = told(await driver.history(Kind.LINES, SINCE, UNTIL))
 
-    assert vendor.asked[0][1] == "/a3dpc/api/export/json?start=20260706&end=20260706&resolution=minute"
+    assert vendor.asked[0][1] == "/a3dpc/api/export/json?start=20260706&end=20260707&resolution=minute"
     assert found[::2] == [("line:1", "in", 8, 0), ("line:1", "in", 9, 1)]
     with pytest.raises(Unsupported):
         await driver.counters()

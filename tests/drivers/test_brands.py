@@ -2,6 +2,9 @@
 
 import inspect
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -19,6 +22,16 @@ from agent.drivers.reading.decoded import observations, unwrapped
 ROOT = Path(__file__).parents[2]
 STATUSES = ("DEVICE", "VENDORSAMPLE", "VENDORDOC", "DOC", "THIRDPARTYTEST", "QUOTED", "RECONSTRUCTED")
 LATER = 4_102_444_800
+ACME = '''
+"""Somebody else's counter, which answers with a number."""
+from agent.drivers.base import History, Kind, Row
+
+def open_driver(device):
+    raise ValueError("this one is only decoded")
+
+def decode(body, kind, zone, now):
+    return Kind.LINES, History([Row("line:1", "in", 0, 60, float(body))])
+'''
 
 
 @pytest.fixture(params=brands())
@@ -123,6 +136,42 @@ def test_unknown():
     for name in ("milesite", "base", "reading", "../milesight", "agent.cli", ""):
         with pytest.raises(ValueError, match=r"there are: .*milesight"):
             brand(name)
+
+
+def test_readme(name):
+    """The README's table of brands has a row for it, which says what is read."""
+
+    rows = [line.split("|") for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("|")]
+
+    [row] = [row for row in rows if len(row) == 5 and row[2].strip() == f"`{name}`"]
+    assert len(row[3].strip()) > 10
+
+
+def test_installed_from_elsewhere(tmp_path):
+    """A distribution that is installed beside ours, as pip unpacks a wheel, brings a driver that the commands know."""
+
+    about = tmp_path / "acme_counter-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-counter\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[footfall.drivers]\nacme = acme_counter.driver\n")
+    (about / "RECORD").write_text("acme_counter/driver.py,,\nacme_counter-1.0.dist-info/METADATA,,\n")
+    (tmp_path / "acme_counter").mkdir()
+    (tmp_path / "acme_counter" / "driver.py").write_text(ACME)
+    (tmp_path / "answer.txt").write_text("7")
+    command = [sys.executable, "-m", "agent", "decode", "acme", str(tmp_path / "answer.txt")]
+
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert '"line:1"' in ended.stdout
+    assert '"value": 7' in ended.stdout
 
 
 def test_from_elsewhere(monkeypatch):

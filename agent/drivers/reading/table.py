@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.drivers.base import Garbled
-from agent.drivers.reading.localtime import wall_seconds
+from agent.drivers.reading.localtime import wall_seconds, walls_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,18 +28,23 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Table:
-    """A table as read: every row has a cell for each name of the header; `lines` are the rows' numbers in the body."""
+    """A table as read: every row has a cell for each name of the header; `lines` are the rows' numbers in the body.
+
+    `all_cells` are those of all rows, one after the other, so that a column is a slice of them.
+    """
 
     header: list[str]
     header_line: int
-    rows: list[list[str]]
+    all_cells: list[str]
     lines: list[int]
     misfits: list[Garbled]
     refused: dict[int, Garbled] = field(default_factory=dict)
-    _columns: list[Sequence[str]] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._columns = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.header)
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells row by row."""
+        width = len(self.header)
+        return [self.all_cells[begin : begin + width] for begin in range(0, len(self.all_cells), width)]
 
     @property
     def problems(self) -> list[Garbled]:
@@ -50,24 +56,27 @@ class Table:
     def refuse(self, row: int, column: int, what: str) -> None:
         """Leave a row out; `what` continues a sentence that begins with the column's name. The first reason stays."""
         if row not in self.refused:
-            raw = ",".join(self.rows[row])
+            width = len(self.header)
+            raw = ",".join(self.all_cells[row * width : (row + 1) * width])
             self.refused[row] = Garbled(f"{self.header[column]!r} {what}", raw, self.lines[row], column + 1)
 
     def cells(self, column: int) -> Sequence[str]:
         """The cells of a column as they were written."""
-        return self._columns[column]
+        return self.all_cells[column :: len(self.header)]
 
     def times(self, column: int) -> list[int | None]:
         """What the wall clock shows in each cell; see `localtime.wall_seconds`."""
         try:
-            return list(map(wall_seconds, self._columns[column]))
+            return list(walls_seconds(self.cells(column)))
         except ValueError:
             return self._each(column, wall_seconds)
 
     def counts(self, column: int) -> list[float | None]:
         """The whole numbers of a column, from zero."""
+        cells = self.cells(column)
         try:
-            return list(map(count, self._columns[column]))
+            known = {text: count(text) for text in set(cells)}  # counts repeat
+            return list(map(known.__getitem__, cells))
         except ValueError:
             return self._each(column, count)
 
@@ -76,7 +85,7 @@ class Table:
         return self._each(column, _amount)
 
     def _each(self, column: int, read: Callable[[str], T]) -> list[T | None]:
-        return [self._cell(row, column, cell, read) for row, cell in enumerate(self._columns[column])]
+        return [self._cell(row, column, cell, read) for row, cell in enumerate(self.cells(column))]
 
     def _cell(self, row: int, column: int, cell: str, read: Callable[[str], T]) -> T | None:
         text = cell.strip()
@@ -101,22 +110,32 @@ def read_table(text: str) -> Table | None:
     header = [name.strip() for name in first[:MAX_HEADER].split(",", MAX_COLUMNS)]
     if len(first) > MAX_HEADER or len(header) > MAX_COLUMNS:
         raise Garbled("a first line that is longer than any table's header", first, at + 1, len(header))
-    rows: list[list[str]] = []
+    cells, numbers, misfits = _cells(lines[at + 1 :], at + 2, header)
+    return Table(header, at + 1, cells, numbers, misfits)
+
+
+def _cells(lines: list[str], first: int, header: list[str]) -> tuple[list[str], list[int], list[Garbled]]:
+    """The cells of the rows of the header's shape, these rows' numbers in the body, and the others as misfits."""
+    while lines and not lines[-1]:
+        lines.pop()
+    if len(lines) <= MAX_ROWS and set(map(str.count, lines, repeat(","))) == {len(header) - 1} and "" not in lines:
+        return ",".join(lines).split(","), list(range(first, first + len(lines))), []
+    all_cells: list[str] = []
     numbers: list[int] = []
     misfits: list[Garbled] = []
-    for number, line in enumerate(lines[at + 1 :], at + 2):
+    for number, line in enumerate(lines, first):
         cells = line.split(",", MAX_COLUMNS)
         if not line or len(cells) != len(header):
             if not line.strip():
                 continue
             cells = _fitted(cells, header, misfits, number)
-        if len(rows) == MAX_ROWS or len(misfits) == MAX_PROBLEMS:
+        if len(numbers) == MAX_ROWS or len(misfits) == MAX_PROBLEMS:
             misfits.append(Garbled("too many rows, or too many broken ones; the rest was not read", line, number))
             break
         if cells:
-            rows.append(cells)
+            all_cells += cells
             numbers.append(number)
-    return Table(header, at + 1, rows, numbers, misfits)
+    return all_cells, numbers, misfits
 
 
 def _fitted(cells: list[str], header: list[str], misfits: list[Garbled], number: int) -> list[str]:
