@@ -77,7 +77,7 @@ class Buffer:
         database, report = await open_database(path, clock.now())
         try:
             buffer = await cls.begin(database, clock, cap_bytes)
-        except sqlite3.Error:
+        except BaseException:
             await database.close()
             raise
         buffer.report = report

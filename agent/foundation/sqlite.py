@@ -59,8 +59,8 @@ class Database:
         connection.text_factory = _tolerant
         try:
             await connection.executescript(_PRAGMAS)
-        except sqlite3.Error:
-            await connection.close()
+        except BaseException:  # of a schema that is no text, sqlite3 cannot say what is wrong: UnicodeDecodeError
+            await connection.close()  # its thread would keep the process from ending
             raise
         return cls(connection, path)
 

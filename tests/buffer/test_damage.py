@@ -1,6 +1,7 @@
 """A flipped bit is found when it is read, never sent, told as lost, and asked of the camera again."""
 
 import sqlite3
+import threading
 
 import pytest
 
@@ -106,6 +107,25 @@ async def test_altered_books_are_not_believed(tmp_path, statement):
     # Which were acknowledged is not known any more; the one row that waits has a second copy in the outbox.
     assert sorted(sent) == ([4.0, 5.0, 5.0, 5.0] if "acked" in statement else [4.0])
     await buffer.close()
+
+
+async def test_a_schema_that_is_no_text_leaves_nothing_open(tmp_path):
+    """sqlite3 fails to say what is wrong with it; a connection left open then would keep the agent from ending."""
+    buffer = await opened(tmp_path)
+    await buffer.append([row(T0 - 3600 * i, value=float(i)) for i in range(1, 4)])
+    await buffer.close()
+    path = tmp_path / "buffer.db"
+    path.write_bytes(path.read_bytes().replace(b"NOT NULL", b"NOT N\xd5LL", 1))
+    before = set(threading.enumerate())
+
+    mended = await opened(tmp_path)
+    assert "damaged" in mended.report
+    await mended.close()
+
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(10)
+    assert [thread for thread in left if thread.is_alive()] == []
 
 
 def test_single_bit_flips_anywhere_in_the_file():

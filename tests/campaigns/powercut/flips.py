@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from agent.buffer.buffer import Tally
 
 MOST_RESTARTS = 2
+ENDED_WITHIN = 5.0  # seconds; a thread whose connection was closed ends in microseconds
 MEMORY = Path("/dev/shm")  # noqa: S108 - a bit flips there as it does on a card, and a thousand times faster
+
+
+_known: list[threading.Thread] = []  # left by earlier flips, and told then
 
 
 class Sample(NamedTuple):
@@ -73,9 +78,20 @@ def flip(sample: Sample, where: int, bit: int, folder: Path) -> Flipped:
     folder.mkdir()
     (folder / "buffer.db").write_bytes(content)
     try:
-        return asyncio.run(_live(sample, where, bit, folder))
+        found = asyncio.run(_live(sample, where, bit, folder))
     finally:
         shutil.rmtree(folder)
+    return found._replace(problems=[*found.problems, *_left_behind()])
+
+
+def _left_behind() -> list[str]:
+    """A connection that nobody closed has a thread, which keeps an agent from ending."""
+    others = [thread for thread in threading.enumerate() if thread not in (threading.main_thread(), *_known)]
+    for thread in others:
+        thread.join(ENDED_WITHIN)
+    left = [thread for thread in others if thread.is_alive()]
+    _known.extend(left)
+    return ["a connection is left open" for _ in left]
 
 
 async def _live(sample: Sample, where: int, bit: int, folder: Path) -> Flipped:
