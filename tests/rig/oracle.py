@@ -91,7 +91,8 @@ def reconcile(served: Iterable[Served], kept: Iterable[Kept], first_poll: float)
     """What is lost, counted twice, invented or wrong at HQ; `first_poll` is when the agent began, in the store's time.
 
     (a) every settled interval a camera answered for must be at HQ as a log row with its end and value, and no other;
-    (b) for every line and hour since the first poll, the live rows must add up to what the camera last said.
+    (b) for every line and hour since the first poll, the live rows must add up to what the camera last said; of the
+    hour before there are all or none.
     """
     told = list(served)
     rows = [row for row in kept if row.value is not None]
@@ -129,15 +130,14 @@ def _memory(told: list[Served], rows: list[Kept]) -> Reconciliation:
 
 def _running(told: list[Served], rows: list[Kept], since: int) -> Reconciliation:
     """(b): the live rows by line and hour, in persons."""
-    expected = {
-        row.key: row.value
-        for row in told
-        if row.kind == "lines" and row.place.startswith("line:") and row.start >= since
-    }
+    hours = {row.key: row.value for row in told if row.kind == "lines" and row.place.startswith("line:")}
+    expected = {key: value for key, value in hours.items() if key[-1] >= since}
     at_hq: dict[tuple[str, str, str, int], float] = defaultdict(float)
     for row in rows:
         if row.place.startswith("line:") and row.metric in {"in", "out"}:
             at_hq[row.sensor, row.place, row.metric, row.start // HOUR * HOUR] += row.value or 0.0
+    # An agent that begins minutes after an hour's end counts that hour, too: whole and as it was, or not at all.
+    expected |= {key: hours[key] for key in at_hq if key[-1] == since - HOUR and at_hq[key] == hours.get(key)}
     lost = invented = 0
     findings = []
     for key in sorted(expected.keys() | at_hq.keys()):

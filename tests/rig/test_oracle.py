@@ -55,6 +55,16 @@ def test_each_damage_is_seen_as_what_it_is(kept: tuple[Kept, ...], damage: dict[
     assert found.findings
 
 
+def test_the_hour_that_just_ended_may_be_counted_live_as_well():
+    """Whole and as the camera told it; a part of it, or more than it, is invented."""
+    whole = Kept("door", "line:1", "in", TEN, ELEVEN, 7, LIVE, "d", "e", 4)
+
+    assert judged(*KEPT, whole) == judged(*KEPT)
+    assert judged(*KEPT, whole._replace(value=6.0)).invented == 6
+    assert judged(*KEPT, whole._replace(value=8.0)).invented == 8
+    assert judged(*KEPT, whole._replace(start=TEN - 3600, end=TEN)).invented == 7
+
+
 def test_nothing_served_is_no_success():
     """An empty comparison is not a pass."""
 
