@@ -89,15 +89,17 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         collector = Collector(pollers, fills, buffer, clock, offset=offset, doubt=doubt)
         stack.push_async_callback(collector.close)
         alerts = await open_alerting(configuration, buffer, clock, pollers)
-        cycle = Cycle(buffer, (layout,), clock, alerts.alarms)
+        cycle = Cycle(buffer, configuration.layouts, clock, alerts.alarms)
         await cycle.catch_up()
         contact = Contact()
-        audits = Audits(buffer, (layout,), clock)
+        audits = Audits(buffer, configuration.layouts, clock)
         parts = Parts(buffer, pollers, fills, collector, cycle, contact, alerts.alarms, alerts.outgoing, audits, doubt)
         report = Report(parts, _about(configuration, problem), clock)
         orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
         orders.taken_on = alerts.hq
-        sources = Sources(report.health, lambda: {"store": {**cycle.values, "alerts": alerts.open}})
+        sources = Sources(
+            report.health, lambda: {**cycle.live, "store": {**cycle.live.get("store", {}), "alerts": alerts.open}}
+        )
         uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
         vitals = Vitals(buffer, contact, pollers, lambda: _certificate_ends(configuration), clock.now())
         alerts.connect(uplink.raised, vitals.facts)

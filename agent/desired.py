@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from agent.contract.layout import Layout
+from agent.contract.layout import Layout, valid_at
 from agent.contract.messages import Desired, Reported, document_sha
 from agent.contract.times import rfc3339
 from agent.foundation.secrets import names_secret
 from agent.foundation.toml import ConfigurationError
 from agent.last_good import place
 from agent.settings import Configuration, Settings, check_sensors, refused_addresses
+from agent.versions import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,8 +211,8 @@ def overlaid(own: Configuration, desired: Desired) -> Configuration:
         settings = Settings.model_validate(_merged(own.settings, doc.get("settings", {})))
         for number, why in refused_addresses(settings).items():
             raise Unwanted(f"settings.sensor.{number}.address: {why}")
-        layout = Layout.model_validate(doc["layout"]) if "layout" in doc else own.layout
-        check_sensors(found := Configuration(own.file, settings, layout))
+        layouts = _layouts(own, doc["layout"]) if "layout" in doc else own.layouts
+        check_sensors(found := Configuration(own.file, settings, valid_at(layouts, time.time()), layouts))
         found.check_files()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -218,6 +220,18 @@ def overlaid(own: Configuration, desired: Desired) -> Configuration:
     except ConfigurationError as error:
         raise Unwanted(str(error)) from None
     return found
+
+
+def _layouts(own: Configuration, wanted: Any) -> tuple[Layout, ...]:  # noqa: ANN401 - whatever HQ sent
+    """HQ's version beside the device's own, in place of one of that day or name; a list takes the place of them all."""
+    if isinstance(wanted, list):
+        found = tuple(Layout.model_validate(one) for one in wanted[:MOST])
+        if len({one.effective_from for one in found}) < len(wanted) or not found:
+            raise Unwanted("layout: a list has one version or more, each from another day on")
+        return found
+    new = Layout.model_validate(wanted)
+    others = (one for one in own.layouts if one.effective_from != new.effective_from and one.version != new.version)
+    return tuple(sorted((*others, new), key=lambda one: one.effective))
 
 
 def _merged(own: Settings, wanted: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever HQ sent

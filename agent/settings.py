@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from agent.addresses import check_senders
-from agent.contract.layout import Layout
+from agent.contract.layout import Layout, valid_at
 from agent.contract.topics import HQ
 from agent.contract.wire import Name
 from agent.drivers.reading.brands import brands
@@ -23,6 +24,7 @@ from agent.foundation.positions import lines_of
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
 from agent.foundation.trust import is_loopback
 from agent.runtime.actions import Alerts
+from agent.versions import versions
 
 DISK_FAILED = 74  # exit status, sysexits' EX_IOERR: something could not be written; systemd starts us again
 WRONG_CONFIGURATION = 78  # exit status, sysexits' EX_CONFIG: systemd does not restart on it
@@ -46,7 +48,7 @@ Segment = Annotated[Name, AfterValidator(_not_hq)]
 
 
 class Store(Table):
-    """Which store this is. `layout` is a file beside this one."""
+    """Which store this is. `layout` is a file beside this one, or a folder with a file for each version of it."""
 
     tenant: Segment
     id: Segment
@@ -209,7 +211,13 @@ class Configuration(NamedTuple):
 
     file: Path
     settings: Settings
-    layout: Layout
+    layout: Layout  # the version that holds now
+    versions: tuple[Layout, ...] = ()  # all of them, where there are several
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Every version of the layout."""
+        return self.versions or (self.layout,)
 
     def named(self, name: str) -> Path:
         """A key or certificate named in the settings, which systemd may have put into its credentials directory."""
@@ -343,7 +351,8 @@ def read_configuration(file: Path, *, with_files: bool = False) -> Configuration
         ConfigurationError: all that is wrong.
     """
     settings = load(file, Settings)
-    found = Configuration(file, settings, load(file.parent / settings.store.layout, Layout))
+    layouts = versions(file.parent / settings.store.layout)
+    found = Configuration(file, settings, valid_at(layouts, time.time()), layouts)
     check_addresses(found)
     check_sensors(found)
     if with_files:

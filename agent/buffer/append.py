@@ -58,6 +58,7 @@ class Version(NamedTuple):
     number: int
     value: float | None
     quality: Quality
+    bounds: tuple[float | None, ...]  # lower, upper, n
 
 
 Other = tuple[int, int, int, float, int]  # start, end, number, value and quality of a row that lies across
@@ -68,6 +69,8 @@ def _says_the_same(before: Version, row: Observation) -> bool:
     """Whether the row is no news: equal in end and value, and not removing a doubt about the value."""
     if (before.end, before.value) != (row.end, row.value):
         return False
+    if row.origin is Origin.EDGE and before.bounds != (row.lower, row.upper, row.n):
+        return False  # the same number, surer than before
     return before.quality == row.quality or not before.quality & _DOUBTFUL or bool(row.quality & _DOUBTFUL)
 
 
@@ -169,7 +172,7 @@ class Appender:
         """The row of a key; a damaged one is none: it is left where it is and the reading made again is news."""
         for row in connection.execute(FIND, (start, series)):
             if is_whole_row(row):
-                return Version(row[3], row[0], row[4], Quality(row[5]))
+                return Version(row[3], row[0], row[4], Quality(row[5]), row[6:9])
         return None
 
     def _latest_end(self, connection: sqlite3.Connection, series: int, start: int) -> int:

@@ -12,10 +12,10 @@ from agent.buffer import damage, kept, outbox, room
 from agent.buffer.append import Appender, append_alerts, append_entry, append_manual
 from agent.buffer.ballast import ballast_of
 from agent.buffer.greeting import Greeting, unsend
-from agent.buffer.kinds import entry_of, observation_of
+from agent.buffer.kinds import AFTER, BETWEEN, EVER, OPEN_ENTRIES, entry_of, observation_of
 from agent.buffer.numbers import Numbers
 from agent.buffer.opening import open_database, suspect
-from agent.buffer.outbox import BATCH_ROWS, FRESH_FOR, LETTERS, Cutter, DeadLetter, Frozen
+from agent.buffer.outbox import BATCH_ROWS, FINAL, FRESH_FOR, LETTERS, Cutter, DeadLetter, Frozen
 from agent.buffer.seals import is_whole, is_whole_row
 from agent.buffer.tally import Tally, taken
 from agent.contract.observation import Numbered
@@ -35,12 +35,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 __all__ = ["Buffer", "Tally"]
 
-AFTER = "SELECT * FROM observation WHERE number > ? ORDER BY number LIMIT ?"
-SINCE = "SELECT * FROM observation WHERE start >= ? ORDER BY start"
-OPEN_ENTRIES = "SELECT * FROM ledger WHERE state = 'pending' ORDER BY start"
 PRUNE_EVERY = 600  # seconds between looks for rows that have been kept long enough
 SLICES = 3  # slices of rows given up at most for one commit on a full disk
-FINAL = ("committed", "duplicate", "rejected")
 
 
 class Buffer:
@@ -167,7 +163,11 @@ class Buffer:
 
     async def rows_since(self, start: int) -> list[Observation]:
         """Every row that begins at or after a moment, in order of time."""
-        rows = await self._read(lambda connection: connection.execute(SINCE, (start,)).fetchall())
+        return await self.rows_between(start, EVER, start)
+
+    async def rows_between(self, start: int, end: int, ends_after: int) -> list[Observation]:
+        """Every row that begins in [start, end) and ends after a moment, in order of time."""
+        rows = await self._read(lambda connection: connection.execute(BETWEEN, (start, end, ends_after)).fetchall())
         return [observation_of(row, self._appender.series) for row in self._whole(rows)]
 
     async def pending_entries(self) -> list[LedgerEntry]:

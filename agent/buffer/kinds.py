@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     Row = tuple[Any, ...]
     Columns = tuple[dict[str, list[str]], dict[str, Any]]
 
+AFTER = "SELECT * FROM observation WHERE number > ? ORDER BY number LIMIT ?"
+BETWEEN = 'SELECT * FROM observation WHERE start >= ? AND start < ? AND "end" > ? ORDER BY start'
+OPEN_ENTRIES = "SELECT * FROM ledger WHERE state = 'pending' ORDER BY start"
+EVER = 2**62  # seconds
+
 
 class Kind(NamedTuple):
     """One kind: which table, which schema on the wire, at most how many a batch, and how rows become columns."""

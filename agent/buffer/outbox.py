@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent.contract.messages import Answer
     from agent.contract.observation import Series
 
+FINAL = ("committed", "duplicate", "rejected")  # what an answer says that ends a batch
 FRESH_FOR = 15 * 60  # seconds: rows whose interval ended longer ago go by the backlog lane
 PLACES = 4  # unanswered batches in all; one place is the backlog's
 MOST_VOIDS = 1000  # void ranges told by one batch

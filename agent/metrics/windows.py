@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.contract.observation import Observation, Origin, Quality
 from agent.contract.times import HOUR, MINUTE
@@ -19,6 +19,20 @@ GRACE = 3 * MINUTE  # after which a window is published although a live sensor h
 NOTHING = Quality(0)
 
 Key = tuple[str, str, int]  # metric, place, start
+
+
+class Said(NamedTuple):
+    """What was given out for a key; a value of NaN was taken back."""
+
+    end: int
+    value: float
+    quality: Quality
+    lower: float | None = None
+    upper: float | None = None
+    observed: float | None = None
+
+
+UNSAID = Said(0, math.nan, NOTHING)
 
 
 def watermark(day: Day) -> int:
@@ -37,7 +51,7 @@ class Windows:
         self._due = {width: [one for one in every if one[0].window == width] for width in (QUARTER, HOUR)}
         self._hourly = [one for one in self._due[QUARTER] if one[0].hourly]
         self._of_the_day = [one for one in every if one[0].window == WHOLE_DAY]
-        self._said: dict[Key, tuple[int, float, Quality]] = {}  # end, value, quality
+        self._said: dict[Key, Said] = {}
         self._looked_at: set[Key] = set()
         self._final_to = dict.fromkeys(self._due, day.start)  # by width: the end of the windows that are final
 
@@ -50,7 +64,7 @@ class Windows:
         for row in rows:
             place = row.place if row.sensor == "store" else f"{row.sensor}/{row.place}"
             value = math.nan if row.value is None else row.value
-            self._said[row.metric, place, row.start] = (row.end, value, row.quality)
+            self._said[row.metric, place, row.start] = Said(row.end, value, row.quality, row.lower, row.upper, row.n)
 
     def live(self, now: float) -> dict[tuple[str, str], Estimate]:
         """What holds now, by (metric, place): over the window of whole minutes up to now; states at this minute."""
@@ -125,19 +139,20 @@ class Windows:
         self._looked_at.add(key)
         if math.isnan(value) or completeness < WITHHELD:
             return self._taken_back(key)
-        said = (end, value, self._quality(metric, place, is_told=told >= end))
+        quality, observed = self._quality(metric, place, is_told=told >= end), round(completeness * (end - start))
+        said = Said(end, value, quality, _known(lower), _known(upper), observed)
         if self._said.get(key) == said:
             return []
         self._said[key] = said
-        return [_row(key, said, _known(lower), _known(upper), round(completeness * (end - start)))]
+        return [_observation(key, said)]
 
     def _taken_back(self, key: Key) -> list[Observation]:
         """A row without a value in place of one that was given out and does not hold any more."""
-        end, value, quality = self._said.get(key, (0, math.nan, NOTHING))
-        if math.isnan(value):
+        before = self._said.get(key, UNSAID)
+        if math.isnan(before.value):
             return []
-        self._said[key] = (end, math.nan, quality)
-        return [_row(key, (end, None, quality), None, None, None)]
+        self._said[key] = said = Said(before.end, math.nan, before.quality)
+        return [_observation(key, said)]
 
     def _quality(self, metric: Metric, place: str, *, is_told: bool) -> Quality:
         """Final once all have told; what follows from a sum of crossings, once the day was looked back on."""
@@ -146,15 +161,14 @@ class Windows:
         return Quality.MEASURED | (NOTHING if is_told and not waits else Quality.PROVISIONAL)
 
 
-def _row(
-    key: Key, said: tuple[int, float | None, Quality], lower: float | None, upper: float | None, observed: float | None
-) -> Observation:
+def _observation(key: Key, said: Said) -> Observation:
     """What was worked out, as an observation: of the store and its zones, or of a sensor."""
     metric, place, start = key
-    end, value, quality = said
+    end, value, quality, *bounds = said
     sensor, slash, own = place.partition("/")
     where = (sensor, own) if slash else ("store", place)
-    return Observation(*where, metric, start, end, value, Origin.EDGE, quality, lower, upper, observed)
+    told = None if math.isnan(value) else value
+    return Observation(*where, metric, start, end, told, Origin.EDGE, quality, *bounds)
 
 
 def _known(bound: float | None) -> float | None:

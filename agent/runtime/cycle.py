@@ -6,34 +6,33 @@ restart left several to be taken in at once.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import numpy as np
-
 from agent.contract.layout import Layout, valid_at
-from agent.contract.observation import Origin
-from agent.contract.times import DAY, MINUTE, store_day
-from agent.kernels.occupancy import door_ratios
+from agent.contract.observation import WIDEST, Origin
+from agent.contract.times import DAY, HOUR, MINUTE, store_day
 from agent.metrics.catalog import QUARTER, Estimate
-from agent.metrics.day import Day
-from agent.metrics.expected import learn, usual
+from agent.metrics.past import opened
 from agent.metrics.windows import GRACE, Windows
+from agent.runtime.lookback import CURSOR, LookBack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from agent.contract.observation import Numbered, Observation
     from agent.foundation.clock import Clock
-    from agent.metrics.expected import Learned, Usual
+    from agent.metrics.day import Day
+    from agent.metrics.expected import Usual
     from agent.runtime.meeting import Meeting
 
-CURSOR, STATE, EXPECTED = "cursor:metrics", "metrics", "metrics:expected"
-DAYS_KEPT = 60  # of door totals: with a day fading to 0.9, what is older weighs less than a fifth of a percent
+STATE = "metrics"
+# What the retained live topics tell of a place: their word for a metric, and the minutes over which it is counted.
+LIVE = {"occupancy": ("occupancy", 1), "queue_length": ("queue", 1), "footfall": ("flow", 15), "visits": ("flow", 60)}
 AT_ONCE = 5000
 KEEP_EVERY = 5000  # rows after which the cursor is written although no window ended
-FORGET, PRIOR = 0.9, 250.0  # see door_ratios
 
 
 class Seen(NamedTuple):
@@ -78,12 +77,11 @@ class Cycle:
         self._buffer, self._layouts, self._clock, self._onlooker = buffer, layouts, clock, onlooker
         self._cursor = self._kept = 0
         self._moment = 0.0  # of the newest rows taken in
-        self._closed = 0  # the end of the last day that taught
-        self._doors: list[list[float]] | None = None  # entered, left, completeness of past days
+        self._closed = 0  # the end of the last day whose windows were published
+        self._past, self._changes = LookBack(buffer, layouts, clock), 0
         self._today: Day | None = None
         self._windows: Windows | None = None
-        self._learned: Learned = {}
-        self._lessons: dict[str, object] = {}  # what a day taught and is not stored yet
+        self._keeps: dict[str, object] = {}  # what is not stored yet
         self.usual: dict[str, Usual] = {}  # what today usually brings, by scope (`store`, `SENSOR/sensor`)
         self.now: dict[tuple[str, str], Estimate] = {}  # by (metric, place)
 
@@ -102,8 +100,28 @@ class Cycle:
         """What holds now in the store as a whole, by metric."""
         return {metric: estimate.value for (metric, place), estimate in self.now.items() if place == "store"}
 
+    @property
+    def live(self) -> dict[str, dict[str, float]]:
+        """What is shown of the store and of each zone: persons present, persons waiting, persons entering a minute."""
+        shown: dict[str, dict[str, float]] = {"store": {}, **{zone.name: {} for zone in self.layout.zone}}
+        for (metric, place), estimate in self.now.items():
+            own = shown.get(place.removeprefix("zone:"))
+            if own is not None and metric in LIVE:
+                name, each = LIVE[metric]
+                own[name] = estimate.value / each
+        return {name: values for name, values in shown.items() if values}
+
     async def run(self) -> None:
-        """Follow the buffer for ever."""
+        """Follow the buffer for ever, and work out past days beside it."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._follow())
+            both.create_task(self._past.run())
+
+    async def look_back(self) -> bool:
+        """Work out one day that is over, where one is ready; whether there was one."""
+        return await self._past.work()
+
+    async def _follow(self) -> None:
         while True:
             appended = self._buffer.appended
             with suppress(sqlite3.OperationalError):  # the collector says so; read again with the next append
@@ -121,6 +139,7 @@ class Cycle:
         if day is None or windows is None:
             return
         changed = await self._read(day, windows)
+        changed = _earlier(changed, self._relearn(day))
         if not self.now or day.now_index(self._moment) != day.now_index(now):
             changed = _earlier(changed, day.refresh(now))
             self._look(day, windows, now)
@@ -131,9 +150,9 @@ class Cycle:
 
     async def _first(self, now: float) -> float:
         """Where to begin: now, or yesterday where whoever looks on has not seen the end of it."""
-        stored: dict[str, Any] = await self._buffer.state(STATE) or {"doors": []}
-        self._doors, self._closed = stored["doors"], stored.get("closed", 0)
-        self._learned = await self._buffer.state(EXPECTED) or {}
+        stored: dict[str, Any] = await self._buffer.state(STATE) or {}
+        self._closed = stored.get("closed", 0)
+        await self._past.load(self._day_of(now)[0])
         self._cursor = self._buffer.highest
         if self._onlooker is None:
             return now
@@ -168,6 +187,7 @@ class Cycle:
                 self._cursor = number
                 if not part:
                     continue
+                self._past.touched(part, day.start)
                 day.take(part)
                 changed = _earlier(changed, day.refresh(moment))
                 self._look(day, windows, moment)
@@ -182,14 +202,16 @@ class Cycle:
         """Close the day that ran, learn from it, and begin the next with what the buffer already has of it."""
         if self._today is not None and self._windows is not None:
             await self._close(self._today, self._windows)
-        came, went, told = np.array(self._doors, dtype=np.float64).reshape(-1, 3).T.copy()
-        ratio = float(door_ratios(came, went, told, FORGET, PRIOR)[-1])
-        self._today = Day(self.layout, start, end, ratio)
-        self.usual, self.now = usual(self._learned, start), {}
+        self._today = opened(self.layout, start, end, self._past.history)
+        self._changes = self._past.changes
+        self.usual, self.now = self._today.usual, {}
         self._windows = Windows(self._today)
         # What comes after the cursor is taken in by its moments.
         later = {_key(row.observation) for row in await self._rows_after_cursor()}
-        self._today.take(row for row in await self._buffer.rows_since(start) if _key(row) not in later)
+        for first in range(start - WIDEST, int(min(self._clock.now(), end)) + 1, HOUR):
+            rows = await self._buffer.rows_between(first, min(first + HOUR, end), start)
+            self._today.take(row for row in rows if _key(row) not in later)
+            self._windows.known(row for row in rows if row.origin is Origin.EDGE and row.start >= start)
 
     async def _rows_after_cursor(self) -> list[Numbered]:
         found: list[Numbered] = []
@@ -201,22 +223,33 @@ class Cycle:
         changed = _earlier(await self._read(day, windows), day.refresh(day.end))  # with the tick that ended the day
         if self._onlooker:
             self._onlooker.day_ended(day)
-        self._doors = [*(self._doors or []), _balance(day)][-DAYS_KEPT:]
-        self._learned, self._closed = learn(self._learned, day), day.end
-        self._lessons = {STATE: {"doors": self._doors, "closed": day.end}, EXPECTED: self._learned}
+        self._closed = day.end
+        self._past.ended(day.start, day.end)
+        self._keeps = {STATE: {"closed": day.end}}
         await self._append(windows, day.end + GRACE, changed)
+
+    def _relearn(self, day: Day) -> int | None:
+        """Where past days say something else now, tell all of today with that; the first minute that changed."""
+        if self._changes == self._past.changes:
+            return None
+        self._changes, history = self._past.changes, self._past.history
+        again = day.relearn(history.ratio(day.start), history.usual(day.start))
+        self.usual = day.usual
+        if again:
+            day.refresh(self._clock.now())
+        return 0 if again else None
 
     async def _append(self, windows: Windows, now: float, changed: int | None) -> None:
         """Publish windows that ended; without any the cursor is kept now and then, so that the buffer can be pruned."""
         rows = windows.due(now, changed)
-        if not rows and not self._lessons and self._cursor <= self._kept + KEEP_EVERY:
+        if not rows and not self._keeps and self._cursor <= self._kept + KEEP_EVERY:
             return
         try:
-            await self._buffer.append(rows, state={CURSOR: self._cursor, **self._lessons})
+            await self._buffer.append(rows, state={CURSOR: self._cursor, **self._past.state(), **self._keeps})
         except sqlite3.OperationalError:
             windows.forget()  # all is given out again once the disk takes it; the collector tells of the trouble
             return
-        self._kept, self._lessons = self._cursor, {}
+        self._kept, self._keeps = self._cursor, {}
 
     def entered_and_left(self, sensor: str) -> tuple[int, int] | None:
         """Today's persons over a sensor's entrance lines, None where it has none."""
@@ -257,9 +290,3 @@ def _key(row: Observation) -> tuple[object, ...]:
 
 def _earlier(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else min(one, other)
-
-
-def _balance(day: Day) -> list[float]:
-    """Entered, left and completeness of a whole day."""
-    whole = float(np.mean((day.entered.told, day.left.told)))
-    return [float(np.nansum(day.entered.persons)), float(np.nansum(day.left.persons)), whole]

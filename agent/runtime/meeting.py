@@ -40,3 +40,6 @@ class Meeting(Protocol):
 
     async def rows_since(self, start: int) -> list[Observation]:
         """Every row that begins at or after a moment, in order of time."""
+
+    async def rows_between(self, start: int, end: int, ends_after: int) -> list[Observation]:
+        """Every row that begins in [start, end) and ends after a moment."""

@@ -116,9 +116,10 @@ class Memory:
 
     def __init__(self) -> None:
         self.appended = asyncio.Event()
-        self.told: dict[tuple[str, str, int], Observation] = {}
+        self.told: dict[tuple[str, str, str, int], Observation] = {}
         self.alerts: list[Alert] = []
         self._rows: list[Numbered] = []
+        self._by_hour: dict[int, list[Observation]] = {}  # of their start
         self._states: dict[str, object] = {}
         self.highest = 0
 
@@ -135,9 +136,10 @@ class Memory:
         written = []
         for row in rows:
             if row.origin is Origin.EDGE:
-                self.told[row.place, row.metric, row.start] = row
+                self.told[row.sensor, row.place, row.metric, row.start] = row
             self.highest += 1
             written.append(Numbered(self.highest, row))
+            self._by_hour.setdefault(row.start // HOUR, []).append(row)
         self._rows += written
         self.alerts += alerts
         self._states |= state or {}
@@ -159,6 +161,12 @@ class Memory:
         found = [row.observation for row in self._rows if row.observation.start >= start]
         return sorted(found, key=lambda row: row.start)
 
+    async def rows_between(self, start: int, end: int, ends_after: int) -> list[Observation]:
+        """See Buffer."""
+        hours = (self._by_hour.get(hour, ()) for hour in range(start // HOUR, -(-end // HOUR)))
+        return [row for hour in hours for row in hour if start <= row.start < end and row.end > ends_after]
+
     def forget(self, before: float) -> None:
         """Drop recorded rows that no stage looks at any more."""
         self._rows = [row for row in self._rows if row.observation.end > before]
+        self._by_hour = {hour: rows for hour, rows in self._by_hour.items() if (hour + 1) * HOUR > before - WIDEST}

@@ -115,6 +115,7 @@ async def lived(
         await cycle.catch_up()
         while by_hand and by_hand[0].end <= moment:
             await audits.enter(by_hand.pop(0))
+        await cycle.look_back()
         if live and moment >= since:
             held.append(Now(moment, cycle.now))
         if moment >= pruned + DAY:

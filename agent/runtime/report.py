@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.contract.messages import AlertCounts, Health, LaneHealth, SensorHealth
 from agent.contract.times import DAY, MINUTE, rfc3339
 from agent.foundation.machine import clock_sync, free_bytes, temperature
-from agent.web.view import AlertView, LineCheck, SensorView, StoreView, UplinkView
+from agent.web.view import AlertView, LineCheck, SensorView, StoreView, UplinkView, ZoneView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +101,7 @@ class Report:
             alerts=tuple(map(self._alert, parts.alarms.raised)),
             rules_problem=parts.alarms.problem,
             untold=tuple(sorted(parts.outgoing.problems)),
+            zones=tuple(_zone(parts.cycle, zone.name) for zone in parts.cycle.layout.zone),
         )
 
     async def health(self) -> Health:
@@ -225,6 +226,13 @@ class Report:
 
 def _in_memory(buffer: Buffer) -> str:
     return f"numbers are kept in memory only: {buffer.unusable}" if buffer.unusable else ""
+
+
+def _zone(cycle: Cycle, name: str) -> ZoneView:
+    """What is known of a zone now."""
+    told = {metric: estimate.value for (metric, place), estimate in cycle.now.items() if place == f"zone:{name}"}
+    figures = (told.get(metric) for metric in ("occupancy", "queue_length", "wait_time", "visits"))
+    return ZoneView(name, *figures)
 
 
 def _when(moment: float | None) -> str | None:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent.web.chain import chain
 from agent.web.guard import Guard, GuardedSite
 from agent.web.live import Live
-from agent.web.phrases import ago, anonymous, at, checked, counted, iso, number, stretch
+from agent.web.phrases import ago, anonymous, at, checked, counted, iso, number, stretch, zone_now
 from agent.web.sparkline import sparkline
 from agent.web.standing import COUNTING, Standing, crossings, standing, waiting_rows, zone_of
 from agent.web.taking import ACKNOWLEDGE
@@ -74,6 +74,7 @@ def environment(assets: dict[str, Asset]) -> Environment:
         crossings=crossings,
         sparkline=sparkline,
         standing=standing,
+        zone_now=zone_now,
         COUNTING=COUNTING,
     )
     made.globals["clock_words"] = clock_words

@@ -12,7 +12,7 @@ from agent.contract.times import DAY, HOUR, MINUTE
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from agent.web.view import LineCheck
+    from agent.web.view import LineCheck, ZoneView
 
 MOST_TEXT = 400  # characters of a problem: enough for a sentence and a line of configuration
 YEAR = 365 * DAY
@@ -101,3 +101,17 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def zone_now(zone: ZoneView) -> str:
+    """What a zone is like now, in a few words; says so where its sensors have told nothing lately."""
+    told = []
+    if zone.waiting is not None:
+        told.append(f"{number(round(zone.waiting))} waiting")
+    elif zone.present is not None:
+        told.append("1 person" if round(zone.present) == 1 else f"{number(round(zone.present))} people")
+    if zone.wait_s is not None:
+        told.append(f"about {counted(max(1, round(zone.wait_s / 60)), 'minute')}")
+    if not told and zone.visits is not None:
+        told.append(f"{counted(round(zone.visits), 'visit')} in the last hour")
+    return ", ".join(told) or "no numbers yet"

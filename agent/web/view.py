@@ -48,6 +48,19 @@ class AlertView(NamedTuple):
     explained: bool = False
 
 
+class ZoneView(NamedTuple):
+    """One zone now: persons present, persons waiting, seconds one who joins will wait, visits in the last hour.
+
+    None is what its sensors do not tell, or have not told for some minutes.
+    """
+
+    name: str
+    present: float | None = None
+    waiting: float | None = None
+    wait_s: float | None = None
+    visits: float | None = None
+
+
 class LineCheck(NamedTuple):
     """What counts by hand say of a line one way (`in` or `out`): the share it counts, with its 95 % interval."""
 
@@ -104,3 +117,4 @@ class StoreView(NamedTuple):
     checks: tuple[LineCheck, ...] = ()
     memory_only: str = ""
     undated: int = 0  # rows that wait until this device knows the time
+    zones: tuple[ZoneView, ...] = ()

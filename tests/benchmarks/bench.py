@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import batches
 import durable
+import living
 import loops
 import polling
 import receiving
@@ -27,7 +28,8 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "wire": batches.wire,
     "append": durable.appending,
     "card": durable.card,
-    "tick": durable.live_tick,
+    "tick": living.live_tick,
+    "year": living.year,
     "poll": polling.polling,
     "kernels": loops.kernels,
     "replay": replaying.replaying,

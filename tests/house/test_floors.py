@@ -51,6 +51,7 @@ FLOOR = {
     "agent.rounds": 5,
     "agent.sensors": 5,
     "agent.settings": 5,
+    "agent.versions": 5,
     "agent.spoken": 5,
     "cloud_receiver.access": 1,
     "cloud_receiver.analytics": 1,

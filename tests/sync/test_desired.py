@@ -186,6 +186,32 @@ async def test_a_layout_comes_whole(own):
     await Life(own).trial.take(Desired(version=1, sha256=document_sha(doc), doc=doc))
 
     assert Life(own).trial.configuration.layout.version == "from HQ"
+    assert Life(own).trial.configuration.layouts == (Life(own).trial.configuration.layout,)
+
+
+async def test_a_layout_from_another_day_stands_beside_the_device_s_own(own):
+    """What held before holds on for its days, and a correction of them is a version from an earlier day."""
+    dated = own.layout.model_dump(mode="json") | {"version": "2", "effective_from": "2031-05-01"}
+    doc = {"layout": dated}
+    await Life(own).trial.take(Desired(version=1, sha256=document_sha(doc), doc=doc))
+    found = Life(own).trial.configuration
+
+    assert [one.version for one in found.layouts] == [own.layout.version, "2"]
+    assert found.layout == own.layout
+
+    both = {"layout": [dated, dated | {"version": "1b", "effective_from": "2020-01-01"}]}
+    await Life(own).trial.take(Desired(version=2, sha256=document_sha(both), doc=both))
+    assert [one.version for one in Life(own).trial.configuration.layouts] == ["2", "1b"]
+
+
+async def test_a_layout_that_contradicts_itself_is_refused_with_its_key(own):
+    """HQ hears which key is wrong and what to write; the device keeps what it has."""
+    wrong = own.layout.model_dump(mode="json") | {"zone": [{"name": "a", "purpose": "browsing"}]}
+    doc = {"layout": wrong}
+    told = await Life(own).trial.take(Desired(version=1, sha256=document_sha(doc), doc=doc))
+
+    assert told.state == "refused"
+    assert "zone a has no source" in told.why
 
 
 AGENT = """

@@ -12,7 +12,7 @@ import pytest
 
 from agent.contract.messages import Health
 from agent.web import page
-from agent.web.view import LineCheck
+from agent.web.view import LineCheck, ZoneView
 from tests.web.samples import CUT, NAMES, SILENT, STATES, health, sensor, tally, view
 from tests.web.shop_window import Read, window
 
@@ -211,3 +211,17 @@ async def test_how_long_the_certificate_lasts_is_told(days, words):
         assert words in " ".join(" ".join(Read((await shop.get())[1]).text).split())
     async with window(state) as shop:
         assert "<dt>Certificate</dt>" not in (await shop.get())[1]
+
+
+async def test_zones_are_there_by_their_names():
+    """Each zone of the layout has its line, escaped like everything else, and no zone means no list."""
+    zones = (ZoneView("manned-tills", waiting=4.0, wait_s=240.0), ZoneView("bar"))
+    async with window(view(zones=zones)) as shop:
+        _, text = await shop.get()
+    async with window(view()) as shop:
+        _, without = await shop.get()
+
+    assert "Manned tills" in text
+    assert "4 waiting, about 4 minutes" in text
+    assert "no numbers yet" in text
+    assert "no numbers yet" not in without

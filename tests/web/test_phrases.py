@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.web.phrases import HIDDEN, MOST_TEXT, ago, anonymous, at, counted, stretch
+from agent.web.phrases import HIDDEN, MOST_TEXT, ago, anonymous, at, counted, stretch, zone_now
 from agent.web.sparkline import sparkline
+from agent.web.view import ZoneView
 from tests.web.samples import NOW, SINCE, day
 
 LISBON, KATHMANDU = ZoneInfo("Europe/Lisbon"), ZoneInfo("Asia/Kathmandu")
@@ -105,3 +106,18 @@ def test_the_longest_day_fits():
     """Twenty-five hours at the end of summer time."""
     assert sparkline((1.0,) * 25, SINCE, LISBON).width == 400
     assert sparkline(day(1), SINCE, LISBON).width == 384
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        (ZoneView("checkout", waiting=4.2, wait_s=190.0), "4 waiting, about 3 minutes"),
+        (ZoneView("bar", present=1.0), "1 person"),
+        (ZoneView("hall", present=12.4, visits=80.0), "12 people"),
+        (ZoneView("shelf", visits=1.0), "1 visit in the last hour"),
+        (ZoneView("shelf"), "no numbers yet"),
+    ],
+)
+def test_a_zone_is_told_in_a_few_words(zone, said):
+    """Who waits and how long, else who is there, else who came; never a zero for what nobody told."""
+    assert zone_now(zone) == said
