@@ -74,7 +74,7 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
     stop = asyncio.Event()
     trial = Trial(own, clock, stop.set)
     configuration = trial.configuration
-    settings, layout = configuration.settings, configuration.layout
+    settings = configuration.settings
     configure(settings.log.level)
     install_stop_signals(stop)
     async with AsyncExitStack() as stack:
@@ -97,9 +97,7 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         report = Report(parts, _about(configuration, problem), clock)
         orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
         orders.taken_on = alerts.hq
-        sources = Sources(
-            report.health, lambda: {**cycle.live, "store": {**cycle.live.get("store", {}), "alerts": alerts.open}}
-        )
+        sources = Sources(report.health, lambda: _shown(cycle, alerts.open))
         uplink = _uplink(configuration, buffer, clock, sources, contact, orders, trial)
         vitals = Vitals(buffer, contact, pollers, lambda: _certificate_ends(configuration), clock.now())
         alerts.connect(uplink.raised, vitals.facts)
@@ -256,6 +254,11 @@ def _tls(configuration: Configuration) -> TlsSettings | None:
     return TlsSettings(
         *(configuration.named(name) if name else None for name in (mqtt.ca_file, mqtt.cert_file, mqtt.key_file))
     )
+
+
+def _shown(cycle: Cycle, alerts: int) -> dict[str, dict[str, float]]:
+    """What the live topics tell of the store and its zones."""
+    return {**cycle.live, "store": {**cycle.live.get("store", {}), "alerts": alerts}}
 
 
 def _tell_ready(ready_file: Path | None, url: str, push_port: int | None) -> None:

@@ -14,7 +14,9 @@ from agent.foundation.toml import ConfigurationError
 from agent.settings import WRONG_CONFIGURATION
 from agent.spoken import JsonOption, end
 
-FEW_ROWS = 200_000  # below which loading compiled kernels, 0.5 s from a warm cache, takes longer than it saves
+# Below this loading compiled kernels, 0.5 s from a warm cache, takes longer than it saves. Four weeks of one door's
+# minutes are more: from there on it is told how long people stay, which takes minutes uncompiled.
+FEW_ROWS = 50_000
 
 
 def replay(

@@ -34,6 +34,7 @@ def found_in(layout: Layout) -> Iterator[Contradiction]:
     for index, zone in enumerate(layout.zone):
         yield from _zone(layout, index, zone)
     yield from _shared(layout)
+    yield from _shares(layout)
     yield from _relationships(layout)
     yield from _overlaps(layout)
     yield from _hours(layout)
@@ -100,6 +101,19 @@ def _shared(layout: Layout) -> Iterator[Contradiction]:
                 )
                 yield Contradiction(("zone", index, "places"), text)
             owner.setdefault(place, zone.name)
+
+
+def _shares(layout: Layout) -> Iterator[Contradiction]:
+    given = [(index, zone) for index, zone in enumerate(layout.zone) if zone.share_of_store]
+    for index, _ in given[1:]:
+        text = (
+            f"zone {given[0][1].name} has one too, and one zone corrects the doors; keep the better counted of the two"
+        )
+        yield Contradiction(("zone", index, "share_of_store"), text)
+    for index, zone in given[:1]:
+        if not any("/region:" in place for place in zone.places):
+            text = f"zone {zone.name} has no region in places, so no device tells how many are in it; leave it out"
+            yield Contradiction(("zone", index, "share_of_store"), text)
 
 
 def _relationships(layout: Layout) -> Iterator[Contradiction]:

@@ -146,7 +146,8 @@ class Zone(Part):
 
     Along the arrow of a line in `joins` one enters the zone, along that of one in `leaves` one leaves it, against them
     the other way. `closed` says that these are all its borders, so that their balance is the number of people in it.
-    Nobody is in two `exclusive` zones at once.
+    Nobody is in two `exclusive` zones at once. `share_of_store` is the share of those in the store that is usually in
+    it: where devices tell how many are in the zone, that corrects what the doors miss.
     """
 
     name: Slug
@@ -157,6 +158,7 @@ class Zone(Part):
     leaves: tuple[str, ...] = ()
     closed: bool = False
     exclusive: bool = True
+    share_of_store: Annotated[float, Field(gt=0, le=1)] | None = None
     area_m2: Annotated[float, Field(gt=0)] | None = None
     lanes: Lanes | None = None
 

@@ -63,7 +63,8 @@ def stay_distribution(entered: Floats, left: Floats, edges: Integers, rounds: in
     usable = np.empty(steps, np.int64)
     uses = 0
     for t in range(reach, steps):
-        if not math.isnan(left[t]) and holes[t + 1] == holes[t + 1 - reach]:
+        known = not math.isnan(left[t]) and holes[t + 1] == holes[t + 1 - reach]
+        if known and came[t + 1] > came[t + 1 - reach]:  # at night nobody is left who could leave: half of all steps
             usable[uses] = t
             uses += 1
     earlier = np.empty((uses, bins))  # persons a step who came so long ago

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,8 @@ class Area:
     variance: Floats
     ratio: float = 1.0
     known_to: int = 0
+    share: float = 1.0  # of those in the store, in the zone whose devices tell how many are there
+    seen: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))  # the rows in which they do
 
     @property
     def by_lines(self) -> bool:

@@ -27,6 +27,7 @@ from agent.foundation.toml import load
 from agent.runtime.alarms import Alarms
 from agent.runtime.cycle import Cycle
 from agent.runtime.outgoing import Outgoing
+from tests.metrics.days import taught
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -167,13 +168,12 @@ async def teach(path: Path, first: str = "09:00") -> None:
     buffer = await Buffer.open(path, Hands(), 10**9)
     began = [float(MIDNIGHT + 4 * 3600 - DAY * n) for n in range(21, 0, -1)]
     usual = {"door/sensor": 240.0, "store": 120.0}
-    learned = {scope: [[start, *([persons] * 24)] for start in began] for scope, persons in usual.items()}
     minute = (clock(first) - 60, clock(first))
     before = [
         Observation("door", "line:1", metric, *minute, persons, Origin.LIVE, Quality.MEASURED)
         for metric, persons in (("in", INSIDE), ("out", 0.0))
     ]
-    await buffer.append(before, state={"metrics:expected": learned})
+    await buffer.append(before, state=taught(usual, began, LAYOUT))
     await buffer.close()
 
 

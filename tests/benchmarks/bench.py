@@ -28,7 +28,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "wire": batches.wire,
     "append": durable.appending,
     "card": durable.card,
-    "tick": living.live_tick,
+    "tick": durable.live_tick,
     "year": living.year,
     "poll": polling.polling,
     "kernels": loops.kernels,

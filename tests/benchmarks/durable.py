@@ -129,19 +129,20 @@ def live_tick() -> list[Figure]:
     from agent.kernels.registry import warm_up  # noqa: PLC0415 - as above
     from agent.layouts import read_rules  # noqa: PLC0415 - as above
     from agent.runtime.alarms import Alarms  # noqa: PLC0415 - as above
-    from agent.runtime.cycle import EXPECTED, Cycle  # noqa: PLC0415 - as above
+    from agent.runtime.cycle import Cycle  # noqa: PLC0415 - as above
     from agent.runtime.outgoing import Outgoing  # noqa: PLC0415 - as above
+    from tests.metrics.days import taught  # noqa: PLC0415 - as above
 
     sensors = tuple(Sensor(id=f"cam-{n}", line=(Line(number=1), Line(number=2))) for n in range(100))
     layout = Layout(version="1", effective_from="2026-03-01", time_zone="Europe/Lisbon", sensor=sensors, capacity=500)
-    began = [float(START - 86400 * day) for day in range(21, 0, -1)]
+    began = [START + 14400 - 86400 * day for day in range(21, 0, -1)]
     warm_up()
-    learned = {f"{sensor.id}/sensor": [[day, *([120.0] * 24)] for day in began] for sensor in sensors}
+    usual = {f"{sensor.id}/sensor": 120.0 for sensor in sensors}
     clock = Hands(0.0, START + 360 * 60)
     loop = asyncio.new_event_loop()
     with tempfile.TemporaryDirectory(dir=DISK) as folder:
         buffer = loop.run_until_complete(Buffer.open(Path(folder, "tick.db"), clock, 1 << 30))
-        loop.run_until_complete(buffer.append(state={EXPECTED: learned}))
+        loop.run_until_complete(buffer.append(state=taught(usual, began, layout)))
         alarms = Alarms(buffer, layout, "store", clock, Outgoing(buffer, clock, "store", []))
         cycle = Cycle(buffer, (layout,), clock, alarms)
         loop.run_until_complete(cycle.catch_up())

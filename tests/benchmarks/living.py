@@ -1,47 +1,31 @@
-"""From rows appended to what they mean, in milliseconds; and a year worked out again, in seconds."""
+"""A year worked out again, in seconds: its loops beside C and pure Python, and the whole engine with all its rows."""
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import loops
 import numpy as np
-from durable import DISK, ROWS_EACH, START, tick
+from durable import START
 from figures import Figure, cpu_ms
 
-from agent.buffer.buffer import Buffer
 from agent.contract.layout import Layout, Line, Sensor
 from agent.contract.observation import Observation, Origin, Quality
-from agent.foundation.clock import Clock
 from agent.kernels import occupancy, percentiles, trends, windows
 from agent.kernels.registry import KERNELS, warm_up
 from agent.metrics.history import History
 from agent.metrics.past import Past
-from agent.runtime.cycle import Cycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.kernels.registry import Kernel
 
-SENSORS = 100
-TURNS = {1: 200, SENSORS: 60}  # ticks measured with so many sensors changed; of 200 the second slowest is p99
 YEAR = 365 * 1440
 DAYS = 3  # of the year that the engine is given; scaled
 NOISE = np.array([0.1, 0.02, 1.0])
-
-
-class Hands(Clock):
-    """A clock that is just after the tick."""
-
-    minute = 360
-
-    def now(self) -> float:
-        return START + 60 * self.minute + 61.0
 
 
 def layout(sensors: int) -> Layout:
@@ -52,39 +36,6 @@ def layout(sensors: int) -> Layout:
         capacity=300,
         sensor=tuple(Sensor(id=f"cam-{n}", line=(Line(number=1), Line(number=2))) for n in range(sensors)),
     )
-
-
-def live_tick() -> list[Figure]:
-    """A tick of one sensor of a hundred, and of all of them: each has two lines, in and out."""
-    mode = warm_up()
-    clock = Hands(0.0, START + 360 * 60)
-    loop = asyncio.new_event_loop()
-    with tempfile.TemporaryDirectory(dir=DISK) as folder:
-        buffer = loop.run_until_complete(Buffer.open(Path(folder, "tick.db"), clock, 1 << 30))
-        cycle = Cycle(buffer, (layout(SENSORS),), clock)
-        minute = iter(range(360, 720))
-
-        def fresh(rows: int) -> float:
-            clock.minute = next(minute)
-            loop.run_until_complete(buffer.append(tick(clock.minute, rows)))
-            before = time.perf_counter()
-            loop.run_until_complete(cycle.catch_up())
-            return (time.perf_counter() - before) * 1000
-
-        fresh(ROWS_EACH * SENSORS)
-        taken = {n: sorted(fresh(ROWS_EACH * n) for _ in range(turns)) for n, turns in TURNS.items()}
-        loop.run_until_complete(buffer.close())
-    loop.close()
-    one, hundred = taken[1], taken[SENSORS]
-    return [
-        Figure(f"rows appended → metrics, one sensor of {SENSORS}: p50 ({mode[:6]})", one[len(one) // 2], "ms", 1.0),
-        Figure("  p99", one[-2], "ms"),
-        Figure(f"  all {SENSORS} x {ROWS_EACH} places changed at once: p50", hundred[len(hundred) // 2], "ms", 30.0),
-        Figure("  p99", hundred[-1], "ms"),
-    ]
-
-
-# ---- a year
 
 
 def _steps(entered: np.ndarray, left: np.ndarray) -> list[tuple[Kernel[..., object], tuple[object, ...]]]:

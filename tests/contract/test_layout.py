@@ -73,6 +73,12 @@ A, B = zone("a", 'places = ["door/region:1"]'), zone("b", 'places = ["door/regio
             "zone.0.capacity",
             "holds 20 persons and the store 10",
         ),
+        (
+            HEAD + DOOR + zone("a", 'joins = ["door/line:1"]\nshare_of_store = 0.3'),
+            12,
+            "zone.0.share_of_store",
+            "leave it out",
+        ),
         (HEAD + DOOR + '[[opening]]\ndays = ["mon"]\nfrom = "9"\nuntil = "20:00"\n', 10, "opening.0.from", '"09:30"'),
         (HEAD + DOOR + '[[opening]]\ndays = ["mon"]\nfrom = "09:00"\nuntil = "09:00"\n', 8, "opening.0", '"24:00"'),
         (HEAD + DOOR.replace("number = 2 }]\nreg", "number = 1 }]\nreg"), 6, "sensor.0.line.1.number", "the number 1"),

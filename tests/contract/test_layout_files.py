@@ -12,11 +12,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent.contract.layout import RegionType, StoreType
+from agent.contract.measurable import BASELINES as ENDS
 from agent.contract.measurable import FIGURES, names, why_not
 from agent.contract.metrics import EDGE_METRICS
 from agent.documents import FOLDER
 from agent.foundation.toml import ConfigurationError
-from agent.layouts import read_library, read_rules, versions
+from agent.layouts import explanation, read_library, read_rules, versions
 
 HOUSE = Path(__file__).parents[2]
 STORES = sorted((HOUSE / "config" / "stores").glob("*.toml"))
@@ -147,3 +148,15 @@ def test_every_figure_of_the_edge_can_be_asked_for():
     named = {name for level in FIGURES for name in names(level)}
 
     assert set(EDGE_METRICS) - named == set()
+
+
+@pytest.mark.parametrize("file", STORES, ids=lambda file: file.stem)
+def test_layout_check_has_a_word_for_every_figure(file):
+    """Each figure of the edge that could be asked of the store or its zones is either measured or refused with why."""
+    (layout,) = versions(file)
+    said = explanation(layout)
+
+    reasons = why_not(layout)
+    expected = {metric for (scope, metric), why in reasons.items() if scope == "store" and not metric.endswith(ENDS)}
+    assert [metric for metric in sorted(expected) if metric not in said] == []
+    assert all(why in said for why in reasons.values() if why and "not queue" not in why)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.kernels.deltas import bucket_sums, growth
-from agent.kernels.expected import episodes, silence
+from agent.kernels.expected import episodes, silence, slot_baseline
 from agent.kernels.occupancy import (
+    door_ratios,
     occupancy_calibrated,
     occupancy_clamped,
     occupancy_kalman,
@@ -18,11 +19,12 @@ from agent.kernels.occupancy import (
 )
 from agent.kernels.percentiles import sliding_percentile, tumbling_percentiles
 from agent.kernels.queues import abandoned_share, erlang_c, lanes_needed, serving_rate, wait_now
+from agent.kernels.registry import KERNELS
 from agent.kernels.shares import completeness, share_with_interval
-from agent.kernels.stays import mean_stay, stay_distribution
+from agent.kernels.stays import mean_stay, stay_distribution, stay_per_visit
 from agent.kernels.trends import sliding_slope, smoothed, theil_sen
 from agent.kernels.windows import sessions, sliding, sliding_extremes, tumbling
-from agent.kernels.zones import bottleneck, zone_balance
+from agent.kernels.zones import bottleneck, flow_matrix, heat, zone_balance
 from tests.kernels.table import CHAIN, EVENLY, persons, several
 
 STEPS, WIDTH = 240, 30
@@ -227,3 +229,77 @@ def test_zones_of_a_chain_hold_who_came_in():
     inside = zone_balance(counts, CHAIN, np.full(4, 500.0)).sum(axis=0) - 2000
 
     np.testing.assert_array_equal(inside, np.cumsum(counts[0] - counts[1]))
+
+
+@given(a=COUNTS, b=COUNTS, seed=st.integers(0, 2**32))
+def test_heat_does_not_ask_when_it_was_told(a, b, seed):
+    """Minutes in any order fall into their slots, and two halves of a day add up to it, to the last bit."""
+    random = np.random.default_rng(seed)
+    order, slot, values = random.permutation(STEPS), random.integers(0, 24, STEPS), np.vstack([a, b])
+    whole = heat(values, slot, 24)
+    halves = [heat(np.ascontiguousarray(values[:, part]), slot[part], 24) for part in (slice(0, 99), slice(99, STEPS))]
+    known = ~np.isnan(halves)
+
+    np.testing.assert_array_equal(heat(np.ascontiguousarray(values[:, order]), slot[order], 24), whole)
+    np.testing.assert_array_equal(np.where(known.any(axis=0), np.nansum(halves, axis=0), np.nan), whole)
+
+
+@given(seed=st.integers(0, 2**32), days=st.integers(1, 30), cut=st.integers(0, 30))
+def test_a_ratio_knows_only_the_days_before(seed, days, cut):
+    """The first days teach the same whatever comes later, incomplete days teach nothing, and both ways are alike."""
+    random = np.random.default_rng(seed)
+    came, left = random.poisson(900, (2, days)).astype(float)
+    told = np.where(random.random(days) < 0.2, 0.5, 1.0)
+    whole = told >= 0.95
+
+    ratios = door_ratios(came, left, told, 0.9, 250.0)
+    np.testing.assert_array_equal(door_ratios(came[:cut], left[:cut], told[:cut], 0.9, 250.0), ratios[: cut + 1])
+    np.testing.assert_allclose(door_ratios(left, came, told, 0.9, 250.0), 1 / ratios)
+    assert door_ratios(came[whole], left[whole], told[whole], 0.9, 250.0)[-1] == ratios[-1]
+
+
+@given(seed=st.integers(0, 2**32), k=st.sampled_from([2.0, 8.0]))
+def test_a_baseline_does_not_ask_for_the_order_of_weeks(seed, k):
+    """Weeks in any order make the same expectation, and k times as many people make it k times as high."""
+    random = np.random.default_rng(seed)
+    history = np.vstack([persons(random, 168, 9.0, 0.1) for _ in range(6)])
+    mean, spread = slot_baseline(history, 1.0)
+
+    again = slot_baseline(np.ascontiguousarray(history[random.permutation(6)]), 1.0)
+    np.testing.assert_allclose(again, [mean, spread], rtol=1e-9)
+    np.testing.assert_allclose(slot_baseline(k * history, 1.0)[0], k * mean, rtol=1e-9)
+
+
+@given(a=COUNTS, b=COUNTS, k=st.sampled_from([2.0, 8.0]), cut=st.integers(1, STEPS - 1))
+def test_seconds_a_visit_are_a_quotient(a, b, k, cut):
+    """Interval by interval, whatever lies beside it, and in any unit of persons."""
+    stays = stay_per_visit(60 * a, b, 900.0)
+
+    parts = np.concatenate([stay_per_visit(60 * a[p], b[p], 900.0) for p in (slice(0, cut), slice(cut, STEPS))])
+    np.testing.assert_array_equal(parts, stays)
+    np.testing.assert_array_equal(stay_per_visit(60 * k * a, k * b, 900.0), stays)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_flow_does_not_ask_for_the_order_of_days_or_zones(seed):
+    """Days with a gap between them may be swapped, zones renamed; no row sends on more than there were."""
+    random = np.random.default_rng(seed)
+    days = [(5 + several(random, 3, 80, 9.0).T, several(random, 3, 80).T) for _ in range(2)]
+    gap = np.full((1, 3), np.nan)
+
+    def told(days, zones):
+        present, entered = (np.vstack([part for one in days for part in (one[i][:, zones], gap)]) for i in (0, 1))
+        return flow_matrix(np.ascontiguousarray(present), np.ascontiguousarray(entered), np.ones((3, 3)), 1000)
+
+    flow = told(days, [0, 1, 2])
+    np.testing.assert_allclose(told(days[::-1], [0, 1, 2]), flow, atol=1e-6)
+    np.testing.assert_allclose(told(days, [2, 0, 1]), flow[np.ix_([2, 0, 1], [2, 0, 1])], atol=1e-6)
+    assert (flow >= 0).all()
+    assert (flow.sum(axis=1) <= 1 + 1e-12).all()
+
+
+def test_every_kernel_has_a_property():
+    """A kernel that none of these tests runs is not one of ours."""
+    here = globals()
+
+    assert [one.name for one in KERNELS if one.name not in here] == []
