@@ -84,15 +84,15 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         session = await stack.enter_async_context(camera_session(loopback=settings.cameras.loopback))
         pollers = [await open_poller(configuration, sensor, session, buffer, clock) for sensor in settings.sensor]
         fills = {one.sensor: await open_backfill(configuration, one, buffer, clock) for one in pollers}
-        offset = zlib.crc32(settings.device.id.encode()) % 1000 / 1000 * SPREAD
         doubt = await _doubt(pollers, fills, buffer, clock)
-        collector = Collector(pollers, fills, buffer, clock, offset=offset, doubt=doubt)
+        collector = Collector(pollers, fills, buffer, clock, offset=_offset(settings.device.id), doubt=doubt)
         stack.push_async_callback(collector.close)
         alerts = await open_alerting(configuration, buffer, clock, pollers)
         cycle = Cycle(buffer, configuration.layouts, clock, alerts.alarms)
+        audits = Audits(buffer, configuration.layouts, clock)
+        cycle.by_hand = audits.by_day
         await cycle.catch_up()
         contact = Contact()
-        audits = Audits(buffer, configuration.layouts, clock)
         parts = Parts(buffer, pollers, fills, collector, cycle, contact, alerts.alarms, alerts.outgoing, audits, doubt)
         report = Report(parts, _about(configuration, problem), clock)
         orders = Orders(buffer, fills, report.health, settings.model_dump(mode="json"), clock)
@@ -125,6 +125,11 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         if not again:  # systemd would end a process that said so and goes on
             systemd.notify(systemd.STOPPING)
     return again
+
+
+def _offset(device: str) -> float:
+    """Seconds after the minute at which this store ticks."""
+    return zlib.crc32(device.encode()) % 1000 / 1000 * SPREAD
 
 
 def _say_at_start(buffer: Buffer, problem: str) -> None:

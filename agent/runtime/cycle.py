@@ -20,7 +20,7 @@ from agent.metrics.windows import GRACE, Windows
 from agent.runtime.lookback import CURSOR, LookBack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from agent.contract.observation import Numbered, Observation
     from agent.foundation.clock import Clock
@@ -84,6 +84,8 @@ class Cycle:
         self._keeps: dict[str, object] = {}  # what is not stored yet
         self.usual: dict[str, Usual] = {}  # what today usually brings, by scope (`store`, `SENSOR/sensor`)
         self.now: dict[tuple[str, str], Estimate] = {}  # by (metric, place)
+        # What counts by hand say of the doors, by the start of their day.
+        self.by_hand: Callable[[], Awaitable[dict[int, tuple[float, float]]]] | None = None
 
     @property
     def layout(self) -> Layout:
@@ -202,6 +204,8 @@ class Cycle:
         """Close the day that ran, learn from it, and begin the next with what the buffer already has of it."""
         if self._today is not None and self._windows is not None:
             await self._close(self._today, self._windows)
+        if self.by_hand is not None:
+            self._past.history.by_hand = await self.by_hand()
         self._today = opened(self.layout, start, end, self._past.history)
         self._changes = self._past.changes
         self.usual, self.now = self._today.usual, {}

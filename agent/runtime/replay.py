@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent.alerts.engine import Engine
 from agent.contract.times import DAY
-from agent.metrics.windows import GRACE
 from agent.runtime.audits import Audits
 from agent.runtime.cycle import Cycle
 from agent.runtime.days import Days
 from agent.runtime.figures import Figures
+from agent.runtime.lookback import ENDED, SETTLES
 from agent.runtime.recorded import KEPT, Memory, StoppedClock
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from agent.runtime.recorded import Recording
 
     Rules = Callable[[Layout], Bound]
+
+
+NIGHT = ENDED + SETTLES  # seconds after which a day that is over is looked back on
 
 
 class Now(NamedTuple):
@@ -107,6 +110,7 @@ async def lived(
     watch = _Watch(rules) if rules else None
     cycle = Cycle(memory, layouts, clock, watch)
     audits, by_hand = Audits(memory, layouts, clock), sorted(counts, key=lambda count: (count.end, count))
+    cycle.by_hand = audits.by_day
     held: list[Now] = []
     pruned = 0.0
     for moment, rows in recording.ticks(until):
@@ -121,9 +125,11 @@ async def lived(
         if moment >= pruned + DAY:
             memory.forget(moment - KEPT)
             pruned = moment
-    clock.moment = min(until, recording.ends + GRACE)
     if recording.size:
+        clock.moment = min(until, float(recording.ends)) + NIGHT
         await cycle.catch_up()
+        while await cycle.look_back():
+            pass
     if watch:
         watch.end(min(until, float(recording.ends)))
     observations = sorted(row for row in memory.told.values() if since <= row.start and row.end <= until)

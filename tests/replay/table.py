@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 
 from agent.kernels.registry import warm_up
+from tests.replay.people import flow, stays, true_median
 from tests.replay.truth import building, inside, tills, waits
 
 MISSED = ((0.03, 0.06), (0.06, 0.03), (0.05, 0.05))
@@ -69,6 +70,19 @@ def of_queue(folder: Path) -> list[Figure]:
     return figures
 
 
+def of_people(folder: Path, days: int) -> list[Figure]:
+    figures = []
+    for missed in ((0.0, 0.0), (0.03, 0.06)):
+        found = stays(folder, missed)
+        name = f"28 days of minutes, {missed[0]:.0%}/{missed[1]:.0%} missed"
+        figures += [
+            Figure(f"{name}: share that leaves within 3 minutes", found.bounce, "share", "0.059 is true"),
+            Figure("  median stay", found.median, "min", f"{true_median():.1f} is true"),
+        ]
+    wrong = flow(folder, days)
+    return [*figures, Figure(f"{days} days, four zones: moves put in the wrong place", wrong, "share", "0 is true")]
+
+
 def of_tills(folder: Path) -> list[Figure]:
     figures = []
     for load, lanes, late in LOADS:
@@ -79,13 +93,20 @@ def of_tills(folder: Path) -> list[Figure]:
 
 
 def main(arguments: list[str]) -> int:
-    days, step = (10, 15) if "--short" in arguments else (60, 1)
+    days, step, week = (10, 15, 3) if "--short" in arguments else (60, 1, 7)
     as_json = "--json" in arguments
     warm_up()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        for part in (of_building, of_queue, of_tills, lambda place: of_store(place, days, step)):
+        parts = (
+            of_building,
+            of_queue,
+            of_tills,
+            lambda place: of_store(place, days, step),
+            lambda place: of_people(place, week),
+        )
+        for part in parts:
             for figure in part(folder):
                 figures.append(figure)
                 if not as_json:
