@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def page_of(folder, port, words, *, files="", before=(), environment=None):
             env={**os.environ, "PYTHONPATH": str(CHECKOUT), **(environment or {})},
             stdout=log,
             stderr=log,
+            start_new_session=True,
         )
         try:
             patiently((folder / "ready").exists, 30)
@@ -88,7 +90,7 @@ def page_of(folder, port, words, *, files="", before=(), environment=None):
 
             return patiently(look, 30)
         finally:
-            agent.terminate()
+            os.killpg(agent.pid, signal.SIGTERM)  # faketime is a process of its own before it
             agent.wait(20)
 
 
