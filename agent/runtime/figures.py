@@ -50,12 +50,15 @@ class Figures:
         self._rows: dict[Series, int] = {}
         self._raised: dict[str, dict[str, float]] = {}  # flags by scope
         self._staff: dict[str, float] = {}  # by place
+        self._alone: dict[str, float] = {}  # since when customers are in a zone without staff
 
     def remember(self, facts: Iterable[Fact]) -> None:
         """What was known before a restart: flags are written on change, so not all of them are told again soon."""
         for fact in facts:
             if fact.metric in FLAGS and fact.value is not None:
                 self._raised.setdefault(fact.scope, {})[fact.metric] = fact.value
+            elif fact.metric == "unattended_seconds" and fact.value:
+                self._alone[fact.scope] = fact.at - fact.value
 
     def of(self, seen: Seen) -> list[Fact]:
         """The facts of a moment."""
@@ -64,7 +67,9 @@ class Figures:
             if end > (before := self._known.get(sensor, 0)):
                 self._known[sensor] = end
                 back += [(sensor, end)] if before and end - before > AWAY else []
-        facts = [*self._places(seen), *self._devices(seen), *self._staffed(seen), *self._still(back, seen.number)]
+        staffed = list(self._staffed(seen))
+        facts = [*self._places(seen), *self._devices(seen), *staffed, *self._still(back, seen.number)]
+        facts += self._unattended(seen, staffed)
         if (wanted := self.wanted) is None:
             return facts
         return [fact for fact in facts if fact.metric == TOLD or (fact.scope, fact.metric) in wanted]
@@ -98,6 +103,21 @@ class Figures:
             if all(place in self._staff for place in regions):
                 there = sum(self._staff[place] for place in regions)
                 yield Fact(f"zone:{zone.name}", "staff", there, min(seen.moment, rows[regions[0]].end), seen.number)
+
+    def _unattended(self, seen: Seen, staffed: Iterable[Fact]) -> Iterator[Fact]:
+        """How long somebody has been in a zone without staff, where both are told."""
+        staff = {fact.scope: fact.value for fact in staffed}
+        for zone in self._layout.zone:
+            scope = f"zone:{zone.name}"
+            told, present = seen.now.get(("staff", scope)), seen.now.get(("occupancy", scope))
+            there = told.value if told else staff.get(scope)
+            if there is None or present is None or math.isnan(there) or math.isnan(present.value):
+                continue
+            at = self._fresh(scope, seen.moment)
+            if there >= 1 or present.value < 1:
+                self._alone.pop(scope, None)
+            since = at if there >= 1 or present.value < 1 else self._alone.setdefault(scope, at)
+            yield Fact(scope, "unattended_seconds", at - since, at, seen.number)
 
     # ---- sensors, lines and regions
 

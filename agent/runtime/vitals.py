@@ -41,8 +41,14 @@ class Vitals(NamedTuple):
         return {"offline_seconds": max(0.0, now - last)}
 
     def _sensors(self, now: float) -> list[Fact]:
-        last = {one.sensor: one.condition.last_answer or self.started for one in self.pollers}
-        return [Fact(f"{sensor}/sensor", "silent_seconds", max(0.0, now - at), now) for sensor, at in last.items()]
+        facts = []
+        for one in self.pollers:
+            scope, condition = f"{one.sensor}/sensor", one.condition
+            last = condition.last_answer or self.started
+            facts.append(Fact(scope, "silent_seconds", max(0.0, now - last), now))
+            if condition.offset is not None:
+                facts.append(Fact(scope, "clock_off_seconds", abs(condition.offset), now))
+        return facts
 
 
 def _buffer(tally: Tally, now: float) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.alerts.facts import Fact
-from agent.contract.layout import Layout, Line, Sensor
+from agent.contract.layout import Layout, Line, Region, Sensor, Told, Zone
 from agent.contract.observation import Observation, Origin, Quality
 from agent.metrics.day import Day
 from agent.metrics.expected import Usual
@@ -159,3 +159,39 @@ def test_flags_are_known_again_with_the_first_answer():
         "alarm_region_in": 1.0,
         "alarm_region_out": 0.0,
     }
+
+
+def _jewels(staff: float | None, present: float, at: int, figures: Figures) -> float | None:
+    """What the zone's figure is at a minute with so many staff told and customers there."""
+    end = START + 60 * (at + 1)
+    told = [] if staff is None else [row("one", "region:1", "staff", end - 60, end, staff)]
+    seen = Seen(
+        end, at, told, Day(PREMIUM, START, START + 86400), {("occupancy", "zone:jewels"): Estimate(present, 1.0)}, {}
+    )
+    for one in told:
+        seen.day.newest[one.sensor] = one.end
+    facts = {fact.key: fact.value for fact in figures.of(seen)}
+    return facts.get(("zone:jewels", "unattended_seconds"))
+
+
+PREMIUM = Layout(
+    version="1",
+    effective_from="2026-03-01",
+    time_zone="Europe/Lisbon",
+    sensor=(Sensor(id="one", region=(Region(number=1),), tells=(Told.STAFF, Told.OCCUPANCY)),),
+    zone=(Zone(name="jewels", purpose="premium", places=("one/region:1",)),),
+)
+
+
+def test_how_long_customers_stand_somewhere_without_staff():
+    """It grows while somebody is there and no staff, ends when either changes, and goes on after a restart."""
+    figures = Figures(PREMIUM, Days(PREMIUM), {})
+    assert [_jewels(0.0, 2.0, at, figures) for at in range(3)] == [0.0, 60.0, 120.0]
+    assert _jewels(None, 2.0, 3, figures) is None
+
+    restarted = Figures(PREMIUM, Days(PREMIUM), {})
+    restarted.remember([Fact("zone:jewels", "unattended_seconds", 120.0, START + 180.0)])
+    assert _jewels(0.0, 2.0, 4, restarted) == 240.0
+    assert _jewels(1.0, 2.0, 5, restarted) == 0.0
+    assert _jewels(0.0, 1.0, 6, restarted) == 0.0
+    assert _jewels(0.0, 0.0, 7, restarted) == 0.0
