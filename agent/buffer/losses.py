@@ -70,8 +70,8 @@ def _places(
     found: dict[tuple[str, int], Place] = {}
     for order in ("", " DESC"):
         for start, key, number in _rows(source, PLACES + order):
-            if not isinstance(start, int) or key not in series or number not in missing:
-                continue
+            if not (isinstance(start, int) and isinstance(number, int)) or key not in series or number not in missing:
+                continue  # a flipped bit in the schema makes the number a column of its own, which holds nothing
             at, length = (series[key].sensor, number // BLOCK), lengths.get(key, HOUR)
             held = found.get(at, Place(Ranges(), start, start, length))
             held.numbers.add(number, number)

@@ -128,6 +128,26 @@ async def test_a_schema_that_is_no_text_leaves_nothing_open(tmp_path):
     assert [thread for thread in left if thread.is_alive()] == []
 
 
+async def test_a_table_that_lost_its_numbers_does_not_keep_the_agent_from_starting(tmp_path):
+    """One bit of the schema makes the number an ordinary column, which is NULL in every row: all are told as lost."""
+    buffer = await opened(tmp_path)
+    await buffer.append([row(T0 - 3600 * i, value=float(i)) for i in range(1, 4)])
+    await buffer.close()
+    path = tmp_path / "buffer.db"
+    content = path.read_bytes()
+    at = content.index(b"INTEGER", content.index(b"CREATE TABLE observation ("))
+    path.write_bytes(content[: at + 6] + b"S" + content[at + 7 :])
+
+    mended = await opened(tmp_path)
+    envelopes = [envelope async for envelope in drained(mended)]
+    lost = [entry for e in envelopes if e.schema_ == wire.LEDGER for _, entry in wire.read_ledger(e)]
+
+    assert "damaged" in mended.report
+    assert sent_values(envelopes) == []
+    assert [entry.numbers for entry in lost] == [((1, 3),)]
+    await mended.close()
+
+
 def test_single_bit_flips_anywhere_in_the_file():
     """Of a short run of the campaign every altered row is found and none is sent; the long run is run.py powercut."""
     told = flips.campaign(120, seed=20)
