@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from agent.buffer.buffer import Buffer
+    from agent.contract.observation import Observation
     from agent.drivers.base import Row
     from agent.foundation.clock import Clock
     from agent.runtime.poller import Poller
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 
 RETRY = 15.0  # real seconds after a chunk that failed
 DEADLINE = 30.0  # real seconds for one chunk
+READING = 4  # chunks under way at once in a store
+PIECE = 100  # rows a commit, of which one at a time waits before a tick's: a few milliseconds
 
 
 @dataclass
@@ -53,6 +56,14 @@ class Progress:
         return self.done < self.total
 
 
+class Lane:
+    """What the backfills of one store share, so that together they stay out of the way of its ticks."""
+
+    def __init__(self) -> None:
+        self.reading = asyncio.Semaphore(READING)
+        self.writing = asyncio.Lock()
+
+
 class Backfill:
     """One sensor's backfill. Shares the poller's turn, pauses between chunks, resumes after a crash."""
 
@@ -62,6 +73,7 @@ class Backfill:
         self._poller, self._buffer, self._clock, self._pause = poller, buffer, clock, pause
         self._stretches = stretches
         self._more = asyncio.Event()
+        self.lane = Lane()  # the store's, set by the collector
         self.progress = Progress(total=sum(_hours(stretch) for stretch in stretches))
 
     @property
@@ -138,6 +150,10 @@ class Backfill:
             return
         upto = min(stretch.until, self._end_of_day(stretch.at))
         await self._clock.sleep(upto + SETTLE - self._clock.now())
+        async with self.lane.reading:
+            await self._read(stretch, upto)
+
+    async def _read(self, stretch: Stretch, upto: int) -> None:
         try:
             async with self._poller.turn, asyncio.timeout(DEADLINE):
                 history = await self._poller.driver.history(stretch.kind, stretch.at, upto)
@@ -148,12 +164,20 @@ class Backfill:
             return
         final = [row for row in history.rows if row.end <= upto]
         entries = self._holes(stretch, upto, final)
+        rows = [self._poller.flagged(row) for row in backfilled(self._poller.sensor, final)]
+        while len(rows) > PIECE:  # the last piece says that they were read: made again after a crash, they are no news
+            piece, rows = rows[:PIECE], rows[PIECE:]
+            async with self.lane.writing:
+                self.progress.rows += len(await self._buffer.append(piece))
+        async with self.lane.writing:
+            await self._finish(stretch, upto, rows, entries)
+
+    async def _finish(self, stretch: Stretch, upto: int, rows: list[Observation], entries: list[LedgerEntry]) -> None:
         read = (upto - stretch.at) // HOUR
         at, stretch.at = stretch.at, upto
         if stretch.at >= stretch.until:
             self._stretches.remove(stretch)
         try:
-            rows = [self._poller.flagged(row) for row in backfilled(self._poller.sensor, final)]
             written = await self._buffer.append(rows, entries, self.state())
         except BaseException:
             stretch.at = at

@@ -11,7 +11,7 @@ import structlog
 
 from agent.buffer.damage import AGAIN
 from agent.contract.times import HOUR, MINUTE
-from agent.runtime.backfill import Stretch
+from agent.runtime.backfill import Lane, Stretch
 from agent.runtime.poller import INTERVALS, state_name
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ class Collector:
         self._pollers, self._backfills, self._buffer, self._clock = pollers, backfills, buffer, clock
         self._every, self._offset = every, offset
         self._doubt = doubt
+        lane = Lane()
+        for fill in backfills.values():
+            fill.lane = lane
         for one in pollers:
             if one.sensor in backfills:
                 one.is_filling = backfills[one.sensor].is_reading
@@ -76,9 +79,17 @@ class Collector:
                 task = asyncio.create_task(poller.ask(tick), name=f"poll {poller.sensor}")
                 self._asking[poller.sensor] = (tick, task)
         if self._asking:
-            await asyncio.wait([task for _, task in self._asking.values()], timeout=GATHER)
+            await asyncio.wait(self._awaited(tick), timeout=GATHER)
         ready = [poller for poller in self._pollers if self._asking[poller.sensor][1].done()]
         await self._commit(ready)
+
+    def _awaited(self, tick: int) -> list[asyncio.Task[Asked | None]]:
+        """Whom this commit waits for: not for who kept an earlier one waiting or is known to be silent.
+
+        At one tick a second a camera that hangs would otherwise hold up its whole store for as long as it is asked.
+        """
+        asked = [(one.condition.problem, *self._asking[one.sensor]) for one in self._pollers]
+        return [task for problem, at, task in asked if at == tick and not problem] or [task for *_, task in asked]
 
     async def finish(self) -> None:
         """Wait for who is still answering, and commit that too."""

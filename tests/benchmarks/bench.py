@@ -10,6 +10,7 @@ import batches
 import durable
 import living
 import loops
+import mixed
 import polling
 import receiving
 import replaying
@@ -31,6 +32,9 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "tick": durable.live_tick,
     "year": living.year,
     "poll": polling.polling,
+    "mixed": mixed.mixed,
+    "hostile": mixed.hostile,
+    "backfill": mixed.backfilling,
     "kernels": loops.kernels,
     "replay": replaying.replaying,
     "start": starting.starting,
