@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_left
 from functools import reduce
+from itertools import accumulate
 from operator import or_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +27,7 @@ from agent.contract.ranges import Ranges
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agent.buffer.numbers import Numbers
     from agent.contract.happenings import Alert, ManualCount
@@ -36,6 +38,9 @@ FIND = "SELECT * FROM observation WHERE start = ? AND series = ?"
 FIND_OVERLAPS = """
 SELECT * FROM observation
 WHERE start > ? AND start < ? AND series = ? AND "end" > ? AND start <> ? AND value IS NOT NULL"""
+FIND_ABOUT = """
+SELECT series, start, "end" FROM observation
+WHERE start > ? AND start < ? AND series IN (SELECT value FROM json_each(?))"""
 LATEST_ENDS = 'SELECT series, max("end") FROM observation WHERE start > ? GROUP BY series'
 ADD_OBSERVATION = "INSERT INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DROP_OBSERVATION = "DELETE FROM observation WHERE number = ?"
@@ -48,6 +53,7 @@ ADD_MANUAL = "INSERT INTO manual VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _UNKNOWN = 1 << 62  # where a series ends that was not looked for yet: nothing begins after it
 
+SEARCHES = 4  # of the rows of a commit, before one search is made for all that are left
 DISPUTED = "a later reading was lower"
 
 
@@ -74,6 +80,39 @@ def _says_the_same(before: Version, row: Observation) -> bool:
     return before.quality == row.quality or not before.quality & _DOUBTFUL or bool(row.quality & _DOUBTFUL)
 
 
+class Apart:
+    """The rows of one commit, and what of their series the buffer has thereabouts."""
+
+    def __init__(self, rows: Sequence[Observation]) -> None:
+        self._rows = rows
+        self.asked = 0
+        self._held: dict[int, tuple[list[int], list[int]]] = {}  # starts, and the latest end up to each
+        self._ends: dict[int, int] = {}  # of each series at the look: what is written after it is not looked for
+        self._since: dict[int, int] = {}  # the latest end of what was asked for since
+
+    def look(self, connection: sqlite3.Connection, ids: Mapping[Series, int], ends: Mapping[int, int]) -> None:
+        """Find what lies about the rows, as `FIND` and `FIND_OVERLAPS` would for each."""
+        series = sorted({ids[row.series] for row in self._rows if row.series in ids})
+        begin, end = min(row.start for row in self._rows), max(row.end for row in self._rows)
+        held: dict[int, list[tuple[int, int]]] = {one: [] for one in series}
+        for one, start, until in connection.execute(FIND_ABOUT, (begin - WIDEST, end, json.dumps(series))):
+            held[one].append((start, until))
+        for one, found in held.items():
+            found.sort()
+            self._ends[one] = ends.get(one, 0)
+            self._held[one] = [start for start, _ in found], list(accumulate((until for _, until in found), max))
+
+    def is_apart(self, series: int, row: Observation) -> bool:
+        """Whether nothing held or written since touches the row; False where that is not known."""
+        before = self._since.get(series, row.start)
+        self._since[series] = max(before, row.end)
+        if row.start < before or row.end > self._ends.get(series, 0):
+            return False
+        starts, ends = self._held[series]
+        earlier = bisect_left(starts, row.end)
+        return not earlier or ends[earlier - 1] <= row.start
+
+
 class Appender:
     """Appends to one buffer. Keeps the ids of series, and the end of each so that the usual append needs no search."""
 
@@ -91,14 +130,14 @@ class Appender:
         """Start over after a transaction that was rolled back."""
         self.__init__(connection)  # type: ignore[misc]  # the same object, read afresh
 
-    def append(self, connection: sqlite3.Connection, numbers: Numbers, rows: Iterable[Observation]) -> list[Numbered]:
+    def append(self, connection: sqlite3.Connection, numbers: Numbers, rows: Sequence[Observation]) -> list[Numbered]:
         """The rows that were news, withdrawals and all, with their numbers.
 
         Raises:
             ValueError: a row breaks the contract; nothing of the transaction may then be kept.
         """
         written: list[Numbered] = []
-        ids, ends = self.ids, self._ends
+        ids, ends, apart = self.ids, self._ends, Apart(rows)
         for row in rows:
             # The usual row in one piece: calls and attributes would be half of its cost (7 us for the whole row).
             sensor, place, metric, start, end, value, origin, quality, lower, upper, n = row
@@ -118,16 +157,20 @@ class Appender:
                     ends[series] = end
                 written.append(Numbered(number, row))
                 continue
-            written += self._append_any(connection, numbers, row)
+            written += self._append_any(connection, numbers, row, apart)
         self._flush(connection)
         return written
 
-    def _append_any(self, connection: sqlite3.Connection, numbers: Numbers, row: Observation) -> list[Numbered]:
+    def _append_any(
+        self, connection: sqlite3.Connection, numbers: Numbers, row: Observation, apart: Apart
+    ) -> list[Numbered]:
         series = self.ids.get((row.sensor, row.place, row.metric, row.origin))  # type: ignore[call-overload]  # as above
         if series is None or not _is_plausible(row):
             series = self._id(connection, checked(row).series)
         if row.start >= self._latest_end(connection, series, row.start):
             return [self._write(numbers, series, row)]  # after all that is there: nothing to compare with
+        if self._is_apart(connection, apart, series, row):
+            return [self._write(numbers, series, row)]
         return self._append_among(connection, numbers, series, row)
 
     def add(self, connection: sqlite3.Connection, numbers: Numbers, rows: Iterable[Observation]) -> list[Numbered]:
@@ -167,6 +210,19 @@ class Appender:
             numbers.give_up(number)
         withdrawn = [row._replace(start=start, end=end, value=None) for start, end, *_ in across]
         return [self._write(numbers, series, each) for each in (*withdrawn, row)]
+
+    def _is_apart(self, connection: sqlite3.Connection, apart: Apart, series: int, row: Observation) -> bool:
+        """Whether nothing of a series touches the row, found by one search for all rows of a commit that has many.
+
+        A search looks through the keys of all series in 25 hours: 1.7 ms with 40,000 of them.
+        """
+        apart.asked += 1
+        if apart.asked < SEARCHES:
+            return False
+        if apart.asked == SEARCHES:
+            self._flush(connection)
+            apart.look(connection, self.ids, self._ends)
+        return apart.is_apart(series, row)
 
     def _before(self, connection: sqlite3.Connection, series: int, start: int) -> Version | None:
         """The row of a key; a damaged one is none: it is left where it is and the reading made again is news."""
