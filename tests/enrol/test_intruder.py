@@ -64,7 +64,7 @@ async def test_what_a_revoked_device_sends_is_not_taken(network):
         await device.hq.ask("UPDATE devices SET revoked = 1 WHERE device = 'dev-q'")
         payload = device.batch([(3, 4)], rows(2, start=1_774_100_000))
         answer = await device.send(payload)
-    assert (answer["st"], answer["err"]) == ("retry", "not registered")
+    assert (answer["st"], answer["err"]) == ("retry", "revoked: nothing of this device is taken any more")
     assert wire.sha_of(payload) == answer["sha"]
 
 
