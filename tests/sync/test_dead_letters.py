@@ -34,8 +34,7 @@ async def test_the_oldest_letters_go_first(tmp_path, broker):
         hq.decide = lambda heard: hq.commit(heard, "rejected", err="x")
         for k in range(DEAD_LETTERS + 5):
             await shop.count(k)
-            await hq.batches(k + 1)
-        sent = hq.of("batch")
+            sent = await hq.batches(k + 1)
         await hq.until(lambda: True)
     async with Shop(tmp_path, broker.port) as shop:
         letters = await shop.buffer.dead_letters()
