@@ -31,6 +31,9 @@ PRAGMA foreign_keys = ON;
 """
 
 
+TWIN = 0x4646_0000  # "FF": the second number is this more, so that no one flipped bit makes it 0
+
+
 class NewerSchemaError(Exception):
     """The file was written by a newer version; it is left as it is."""
 
@@ -166,11 +169,17 @@ def used_bytes(connection: sqlite3.Connection, path: Path) -> int:
 def migrate(connection: sqlite3.Connection, migrations: Path) -> None:
     """Bring the schema to the newest numbered .sql file of a folder, each file one transaction with its number.
 
+    The number stands in the file's head twice, as one flipped bit there would make the file another version's.
+
     Raises:
         NewerSchemaError: the file is already beyond the newest.
+        sqlite3.DatabaseError: the two numbers differ.
     """
     files = sorted(migrations.glob("[0-9]*.sql"))
     at = connection.execute("PRAGMA user_version").fetchone()[0]
+    twin = connection.execute("PRAGMA application_id").fetchone()[0]
+    if twin not in (TWIN + at, 0):  # 0: of a file that has not been opened since there are two
+        raise sqlite3.DatabaseError(f"its head names the schema {at} and {twin - TWIN}")
     if at > len(files):
         raise NewerSchemaError(f"schema {at} is newer than this version's {len(files)}")
     for number, file in enumerate(files[at:], start=at + 1):
@@ -179,9 +188,16 @@ def migrate(connection: sqlite3.Connection, migrations: Path) -> None:
         def step(connection: sqlite3.Connection, script: str = script, number: int = number) -> None:
             for statement in _statements(script):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
+            _say_version(connection, number)
 
         in_transaction(connection, step)
+    if twin == 0 and at == len(files):
+        in_transaction(connection, lambda connection: _say_version(connection, at))
+
+
+def _say_version(connection: sqlite3.Connection, number: int) -> None:
+    connection.execute(f"PRAGMA user_version = {number}")
+    connection.execute(f"PRAGMA application_id = {TWIN + number}")
 
 
 def _statements(script: str) -> list[str]:

@@ -6,12 +6,14 @@ import pytest
 
 from agent.contract import wire
 from agent.contract.happenings import Alert, ManualCount, read_alerts, read_manual
+from agent.foundation.sqlite import TWIN
 from tests.buffer.samples import HEAD, T0, drained, opened, row
 
 
 def say_version(path, number):
     link = sqlite3.connect(path)
     link.execute(f"PRAGMA user_version = {number}")
+    link.execute(f"PRAGMA application_id = {TWIN + number}")
     link.close()
 
 
@@ -34,6 +36,41 @@ async def test_a_downgrade_and_the_upgrade_after_it_lose_nothing(tmp_path):
     assert await newer.state("poll:door") == {"tick": 2}
     assert not list(tmp_path.glob("buffer.older*db"))
     await newer.close()
+
+
+@pytest.mark.parametrize("offset", [60, 68], ids=["user_version", "application_id"])
+@pytest.mark.parametrize("bit", range(32))
+async def test_a_flipped_bit_in_the_version_is_damage_and_costs_no_row(tmp_path, offset, bit):
+    """A file that seems newer by one bit is not left aside: its rows are taken into a fresh one, as of any damage."""
+    buffer = await opened(tmp_path)
+    await buffer.append([row(T0, value=1.0)])
+    await buffer.close()
+    raw = bytearray((tmp_path / "buffer.db").read_bytes())
+    raw[offset + bit // 8] ^= 1 << bit % 8
+    (tmp_path / "buffer.db").write_bytes(raw)
+
+    buffer = await opened(tmp_path)
+    assert "was damaged" in buffer.report
+    assert [r.value for r in await buffer.rows_since(0)] == [1.0]
+    await buffer.close()
+
+
+async def test_a_file_of_before_there_were_two_numbers_is_opened_as_it_is(tmp_path):
+    """It gets its second number at the first opening."""
+    buffer = await opened(tmp_path)
+    await buffer.append([row(T0, value=1.0)])
+    await buffer.close()
+    link = sqlite3.connect(tmp_path / "buffer.db")
+    link.execute("PRAGMA application_id = 0")
+    link.close()
+
+    for _ in range(2):
+        buffer = await opened(tmp_path)
+        assert buffer.report == ""
+        await buffer.close()
+    link = sqlite3.connect(tmp_path / "buffer.db")
+    assert link.execute("PRAGMA application_id").fetchone() == (TWIN + 2,)
+    link.close()
 
 
 async def test_four_kinds_of_row_share_one_sequence(tmp_path):
