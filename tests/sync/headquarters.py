@@ -148,7 +148,13 @@ class Hq:
 
 
 class Shop:
-    """A device under test: a real buffer and the real uplink."""
+    """A device under test: a real buffer and the real uplink.
+
+    Its rows are of the minute before the test began: those of when the suite did would be backlog after a quarter of
+    an hour.
+    """
+
+    minute = STARTED
 
     def __init__(self, folder: Path, port: int, timing: Timing = QUICK, **more) -> None:
         self._folder, self._port, self._timing = folder, port, timing
@@ -194,7 +200,7 @@ class Shop:
 
     async def count(self, first: int, n: int = 1, *, ago: int = 0, value: float = 1.0) -> None:
         """Rows of minutes that ended so many seconds ago; all of one test are of the same minute."""
-        start = STARTED - 60 - ago
+        start = self.minute - 60 - ago
         await self.buffer.append(
             Observation(
                 "door", f"cell:{k // 32},{k % 32}", "in", start, start + 60, value, Origin.LIVE, Quality.MEASURED
