@@ -30,11 +30,15 @@ _OPERATORS: dict[type[ast.AST], Callable[[float, float], float]] = {
 }
 
 
+class _NotPlainError(Exception):
+    """More in it than arithmetic: rule-engine evaluates it."""
+
+
 def plain(text: str) -> Part | None:
     """The condition as a function of the values; None where it has more in it than comparisons, sums and products."""
     try:
         return _part(ast.parse(text, mode="eval").body)
-    except (SyntaxError, NotImplementedError):
+    except (SyntaxError, _NotPlainError):
         return None
 
 
@@ -53,11 +57,11 @@ def _part(node: ast.AST) -> Part:
             return lambda values: among(part(values) for part in parts)
         case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
             return _pair(type(op), _part(left), _part(right))
-    raise NotImplementedError
+    raise _NotPlainError
 
 
 def _pair(kind: type[ast.AST], left: Part, right: Part) -> Part:
     if kind not in _OPERATORS:
-        raise NotImplementedError
+        raise _NotPlainError
     apply = _OPERATORS[kind]
     return lambda values: apply(left(values), right(values))
