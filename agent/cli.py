@@ -1,55 +1,38 @@
-"""The command line beside `run`: check, status, decode, simulate. Typer and rich live in the commands alone."""
+"""The list of the commands, and those of few lines; the others live in `agent.commands`, with Typer and rich."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sqlite3
-import sys
-import time
-from contextlib import closing, suppress
-from datetime import datetime
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated
 
-import aiohttp
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from agent import attention
 from agent.addresses import told
-from agent.buffer.outbox import LETTERS, DeadLetter
-from agent.cameras import cameras, discover
-from agent.contract.times import parse_rfc3339
+from agent.commands import alerts
+from agent.commands.cameras import cameras, discover
+from agent.commands.count import count
+from agent.commands.decode import decode
+from agent.commands.poll import poll
+from agent.commands.replay import replay
+from agent.commands.spoken import CONFIG, ConfigOption, configuration, end, made
+from agent.commands.status import dead_letters, status
 from agent.contract.topics import Branch
-from agent.counts import count
-from agent.drivers.base import Garbled, Kind
-from agent.drivers.reading.decoded import observations
 from agent.foundation.clock import Clock, parse_clock
-from agent.foundation.logs import configure
-from agent.foundation.sqlite import is_sound, open_read_only
 from agent.foundation.toml import ConfigurationError, load
-from agent.replays import replay
 from agent.settings import WRONG_CONFIGURATION
 from agent.simulator.scenario import Scenario
 from agent.simulator.store import Addresses, serve
-from agent.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agent.settings import Configuration
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Footfall's agent in the store.")
 layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store mean.")
 app.add_typer(layouts, name="layout")
 app.add_typer(cameras, name="camera")
-app.command()(discover)
-app.add_typer(attention.app, name="alerts")
-MAX_ANSWER = 4 * 1024 * 1024  # bytes of a recorded answer, the same cap a camera has
+app.add_typer(alerts.app, name="alerts")
+for command in (status, discover, poll, count, replay, decode, dead_letters):
+    app.command()(command)
 
 
 @app.command()
@@ -85,22 +68,8 @@ def check(
     typer.echo(f"{config}: right. Store {found.settings.store.id}, {sensors} sensors, {found.layout.time_zone}.")
     for refusal in rules.refused:
         typer.echo(f"  no alert {refusal.rule}{f' at {refusal.scope}' if refusal.scope else ''}: {refusal.reason}")
-    for line in _or_exit(lambda: told(found, show=secrets), ""):
+    for line in made(lambda: told(found, show=secrets), ""):
         typer.echo(line)
-
-
-@app.command()
-def status(*, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """How the store stands: asks the running agent, or looks into the buffer where none runs."""
-    found = configuration(config)
-    answer = asyncio.run(_ask_agent(found))
-    if answer is None:
-        answer = _look_into(found.buffer_path)
-    if as_json:
-        typer.echo(json.dumps(answer, indent=2))
-    else:
-        _print_status(answer)
-    raise typer.Exit(0 if answer["running"] and all(sensor["up"] for sensor in answer["sensors"]) else 1)
 
 
 @app.command()
@@ -130,79 +99,6 @@ def enrol(
 
 
 app.command("enroll", hidden=True)(enrol)
-app.command()(replay)
-app.command()(count)
-
-
-@app.command()
-def dead_letters(*, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """Batches that headquarters rejected, and why; their bytes stay in the buffer, the newest hundred of them."""
-    buffer = configuration(config).buffer_path
-    if not buffer.exists():
-        end(f"{buffer}: there is no buffer yet", 1)
-    with closing(open_read_only(buffer)) as connection:
-        letters = [DeadLetter(*row) for row in connection.execute(LETTERS)]
-    if as_json:
-        typer.echo(json.dumps([letter._asdict() for letter in letters], indent=1))
-        return
-    table = Table("batch", "when", "bytes", "why")
-    for letter in letters:
-        table.add_row(letter.id, letter.at, str(letter.size), letter.error)
-    Console().print(table if letters else "None: headquarters has taken everything it was sent.")
-
-
-@app.command()
-def decode(
-    driver: str,
-    file: Annotated[Path, typer.Argument(help="the body as received; - for standard input")],
-    kind: Annotated[Kind | None, typer.Option(help="what the answer is about; recognised where it is left out")] = None,
-    zone: Annotated[str, typer.Option(help="IANA time zone of the device's clock, such as Europe/Lisbon")] = "",
-    now: Annotated[str, typer.Option(help="when it was recorded, RFC 3339; else now")] = "",
-) -> None:
-    """Read a recorded camera answer offline and print its observations as a JSON array."""
-    body = _body(file)
-    zone_info = _or_exit(lambda: ZoneInfo(zone) if zone else None, "zone")
-    moment = _or_exit(lambda: parse_rfc3339(now) if now else time.time(), "now")
-    try:
-        rows, problems = observations(driver, body, kind, zone_info, moment)
-    except (Garbled, ValueError) as error:
-        end(f"{file}: {error}")
-    typer.echo(json.dumps(rows, indent=1))
-    for problem in problems:
-        typer.echo(f"{file}: {problem}", err=True)
-    raise typer.Exit(1 if problems else 0)
-
-
-@app.command()
-def poll(
-    config: ConfigOption = CONFIG,
-    backfill_hours: Annotated[int, typer.Option(min=0, max=366 * 24, help="of the cameras' memory to read")] = 0,
-    *,
-    once: Annotated[bool, typer.Option(help="one round; footfall-agent run goes on for ever")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Ask every camera once, read its memory, keep what is new in the buffer, and end."""
-    found = configuration(config, with_files=True)
-    if not once:
-        end("say --once for one round; footfall-agent run polls for ever")
-    if found.socket_path.exists() and asyncio.run(_ask_agent(found)):
-        end("the agent is running and does this by itself; footfall-agent status shows it", 1)
-    configure("error")  # a program may read what is printed
-    from agent.rounds import one_round  # noqa: PLC0415 - no other command needs the daemon's parts
-
-    try:
-        rounds = asyncio.run(one_round(found, Clock(), backfill_hours))
-    except (OSError, sqlite3.Error, ValueError) as error:
-        end(f"{found.buffer_path}: {error}", 1)
-    if as_json:
-        typer.echo(json.dumps([one._asdict() for one in rounds], indent=1))
-    else:
-        table = Table("sensor", "answers", "new rows of its memory", "hours unread", "problem")
-        for one in rounds:
-            said = "yes" if one.answered else "no"
-            table.add_row(one.sensor, said, str(one.rows), str(one.unread_hours), one.problem)
-        Console().print(table)
-    raise typer.Exit(0 if all(one.answered and not one.unread_hours for one in rounds) else 1)
 
 
 @app.command()
@@ -212,8 +108,8 @@ def simulate(
     ready_file: Annotated[Path | None, typer.Option(help="gets the addresses as JSON once all answer")] = None,
 ) -> None:
     """A store with shoppers and cameras that answer over HTTP, until stopped."""
-    ticking: Clock = _or_exit(lambda: parse_clock(clock), "clock")
-    model = _or_exit(lambda: load(scenario, Scenario), "")
+    ticking: Clock = made(lambda: parse_clock(clock), "clock")
+    model = made(lambda: load(scenario, Scenario), "")
 
     def ready(addresses: Addresses) -> None:
         if ready_file:
@@ -239,85 +135,6 @@ def layout_check(
             typer.echo(explanation(version, read_rules(rules, version) if rules else None) + "\n")
     except ConfigurationError as error:
         end(str(error), WRONG_CONFIGURATION)
-
-
-def _body(file: Path) -> bytes:
-    try:
-        source = sys.stdin.buffer if str(file) == "-" else file.open("rb")
-        with source:
-            body = source.read(MAX_ANSWER + 1)
-    except OSError as error:
-        end(f"{file}: {error.strerror}")
-    if len(body) > MAX_ANSWER:
-        end(f"{file}: more than 4 MiB; no camera answers that much")
-    return body
-
-
-def _or_exit(make: Callable[[], Any], option: str) -> Any:  # noqa: ANN401 - whatever the option is made into
-    try:
-        return make()
-    except (ValueError, ZoneInfoNotFoundError, ConfigurationError) as error:
-        end(f"--{option}: {error}" if option else str(error))
-
-
-async def _ask_agent(found: Configuration) -> dict[str, Any] | None:
-    """Over the local socket or, where a disk that cannot be used has no room for one, by the page's port."""
-    if found.socket_path.exists():
-        return await _ask(aiohttp.UnixConnector(str(found.socket_path)), "http://localhost")
-    page = found.settings.page
-    return await _ask(aiohttp.TCPConnector(), f"http://{page.host}:{page.port}") if page.port else None
-
-
-async def _ask(connector: aiohttp.BaseConnector, address: str) -> dict[str, Any] | None:
-    try:
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(10)) as session,
-            session.get(f"{address}/api/health") as answer,
-        ):
-            found: dict[str, Any] = await answer.json()
-            return {"running": True, **found}
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return None
-
-
-def _look_into(buffer: Path) -> dict[str, Any]:
-    if not buffer.exists():
-        return {"running": False, "buffer": "there is none yet", "sensors": []}
-    connection = open_read_only(buffer)
-    try:
-        sound = is_sound(connection)
-        epoch, boot, created, acked = connection.execute("SELECT epoch, boot, next - 1, acked FROM identity").fetchone()
-    except sqlite3.DatabaseError as error:
-        return {"running": False, "buffer": f"cannot be read: {error}", "sensors": []}
-    finally:
-        connection.close()
-    state = "sound" if sound else "damaged; the agent mends it at its next start"
-    since = datetime.fromtimestamp(os.stat(buffer).st_mtime).astimezone().isoformat(timespec="seconds")  # noqa: PTH116 - shorter
-    return {
-        "running": False,
-        "buffer": state,
-        "written": since,
-        "epoch": epoch,
-        "boot": boot,
-        "created": created,
-        "acked": acked,
-        "sensors": [],
-    }
-
-
-def _print_status(answer: dict[str, Any]) -> None:
-    console = Console()
-    if not answer["running"]:
-        console.print("[bold]The agent is not running.[/bold]")
-    for name, value in answer.items():
-        if name != "sensors" and not isinstance(value, dict):
-            console.print(f"{name}: {value}")
-    if answer["sensors"]:
-        table = Table("sensor", "state", "last answer", "problem")
-        for sensor in answer["sensors"]:
-            state = "answers" if sensor["up"] else "silent"
-            table.add_row(sensor["sensor"], state, sensor.get("last_answer") or "-", sensor.get("problem") or "")
-        console.print(table)
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from figures import Figure
 
+from agent.commands.recording import read_recording
 from agent.kernels.registry import warm_up
 from agent.layouts import read_rules, versions
-from agent.recording import read_recording
 from agent.runtime.replay import lived
 
 DAYS, LINES, MONTH = 3, 20, 30

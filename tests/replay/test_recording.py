@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.recording import RecordingError, read_recording
+from agent.commands.recording import RecordingError, read_recording
 from tests.replay.history import HEADER, START, row, write
 
 LINE = "door-1,line:1,in,2026-03-02T09:00:00Z,2026-03-02T09:01:00Z,3"

@@ -83,7 +83,7 @@ async def test_it_is_what_the_running_agent_publishes(tmp_path):
     there = {row[1:]: row for row in await buffer.rows_since(START) if row.origin is Origin.EDGE}
     await buffer.close()
 
-    from agent.recording import read_recording  # noqa: PLC0415 - as the command does
+    from agent.commands.recording import read_recording  # noqa: PLC0415 - as the command does
     from agent.runtime.replay import lived  # noqa: PLC0415 - as above
 
     file = write(tmp_path / "rows.csv", [row(*one[:6]) for one in rows])

@@ -9,9 +9,9 @@ import typer
 from aiohttp import web
 
 from agent.buffer.buffer import Buffer
+from agent.commands.count import ask
 from agent.contract.happenings import MANUAL, ManualCount, read_manual
 from agent.contract.times import rfc3339
-from agent.counts import ask
 from agent.runtime.audits import Audits
 from agent.web.local import local_application
 from tests.buffer.samples import drained

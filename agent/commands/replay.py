@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
+from agent.commands.spoken import JsonOption, end
 from agent.contract.times import parse_rfc3339, rfc3339
 from agent.foundation.toml import ConfigurationError
 from agent.settings import WRONG_CONFIGURATION
-from agent.spoken import JsonOption, end
 
 # Below this loading compiled kernels, 0.5 s from a warm cache, takes longer than it saves. Four weeks of one door's
 # minutes are more: from there on it is told how long people stay, which takes minutes uncompiled.
@@ -31,10 +31,10 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Run metrics and alerts over recorded history as if live: try a threshold before it is switched on."""
+    from agent.commands.recording import RecordingError, read_counts, read_recording  # noqa: PLC0415 - as above
+    from agent.commands.replayed import Tried, document, show  # noqa: PLC0415 - as above
     from agent.kernels.registry import warm_up  # noqa: PLC0415 - numpy and rule-engine take 0.6 s, which only this needs
     from agent.layouts import read_rules, versions  # noqa: PLC0415 - as above
-    from agent.recording import RecordingError, read_counts, read_recording  # noqa: PLC0415 - as above
-    from agent.replayed import Tried, document, show  # noqa: PLC0415 - as above
     from agent.runtime.replay import lived  # noqa: PLC0415 - as above
 
     try:

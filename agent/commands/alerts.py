@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agent.counts import ask
-from agent.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
+from agent.commands.count import ask
+from agent.commands.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from zoneinfo import ZoneInfoNotFoundError
 
 import typer
 
 from agent.foundation.toml import ConfigurationError
 from agent.settings import WRONG_CONFIGURATION, Configuration, read_configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Value = TypeVar("Value")
 
 CONFIG = Path("/etc/footfall/agent.toml")
 
@@ -28,3 +34,11 @@ def end(text: str, code: int = 2) -> NoReturn:
     """Say why a command cannot go on, and leave with this status."""
     typer.echo(text, err=True)
     raise typer.Exit(code)
+
+
+def made(make: Callable[[], Value], option: str) -> Value:
+    """What is made of an option; where that cannot be, the command ends with the reason."""
+    try:
+        return make()
+    except (ValueError, ZoneInfoNotFoundError, ConfigurationError) as error:
+        end(f"--{option}: {error}" if option else str(error))

@@ -21,7 +21,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from agent.adding import add_camera
+from agent.commands.adding import add_camera
+from agent.commands.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
 from agent.contract.layout import SensorRole
 from agent.discovery.sweep import fingerprint
 from agent.drivers.base import Device
@@ -30,7 +31,6 @@ from agent.foundation import bounds
 from agent.foundation.toml import ConfigurationError, read_secret
 from agent.runtime.checkup import Checkup, Outcome, Step, is_well, reach
 from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
-from agent.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import aiohttp
 import typer
 
-from agent.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
+from agent.commands.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
 from agent.web.phrases import checked
 from agent.web.view import LineCheck
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from agent.alerts.binding import Bound
     from agent.alerts.replay import Raised, Summary
+    from agent.commands.recording import Read
     from agent.contract.layout import Layout
     from agent.contract.observation import Observation
     from agent.metrics.catalog import Estimate
-    from agent.recording import Read
     from agent.runtime.replay import Lived, Now
 
 FORMAT = "footfall-replay/1"

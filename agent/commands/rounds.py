@@ -1,4 +1,4 @@
-"""One round of every sensor, without the daemon: asked once, its memory of some hours read, all of it committed."""
+"""One round without the daemon: every sensor asked once, its memory of some hours read, all of it committed."""
 
 from __future__ import annotations
 

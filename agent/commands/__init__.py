@@ -1,0 +1,1 @@
+"""The commands of `footfall-agent` beside `run`, a file each; `agent.cli` lists them. `spoken` is what they share."""
