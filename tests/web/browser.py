@@ -53,6 +53,12 @@ class Tab:
         # Between the two questions the browser may have gone to another document.
         return (await self.tell("DOM.getOuterHTML", nodeId=root)).get("outerHTML", "")
 
+    async def loaded(self) -> None:
+        """As soon as all the page names was fetched and its script has begun: only now may the server go."""
+        asked = {"expression": "document.readyState", "returnByValue": True}
+        while (await self.tell("Runtime.evaluate", **asked))["result"]["value"] != "complete":
+            await asyncio.sleep(LOOK_EVERY)
+
     async def until(self, *words: str) -> str:
         """The document as soon as it holds all these words; the test's own time limit ends a vain wait."""
         while True:

@@ -56,6 +56,7 @@ async def test_the_browser_admits_that_the_agent_is_gone(tmp_path: Path):
         async with window() as shop:
             await browser.tell("Page.navigate", url=shop.url)
             await browser.until(WELL)
+            await browser.loaded()
         # Fifteen seconds of silence, without waiting for them.
         await browser.tell("Runtime.evaluate", expression="const now = Date.now; Date.now = () => now() + 20000")
         await browser.until('aria-live="polite">This device does not answer</p>', 'id="verdict" class="bad"')
