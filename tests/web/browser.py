@@ -55,8 +55,10 @@ class Tab:
 
     async def loaded(self) -> None:
         """As soon as all the page names was fetched and its script has begun: only now may the server go."""
-        asked = {"expression": "document.readyState", "returnByValue": True}
-        while (await self.tell("Runtime.evaluate", **asked))["result"]["value"] != "complete":
+        while True:
+            found = await self.tell("Runtime.evaluate", expression="document.readyState")
+            if found["result"]["value"] == "complete":
+                return
             await asyncio.sleep(LOOK_EVERY)
 
     async def until(self, *words: str) -> str:
