@@ -68,12 +68,3 @@ def begin_afresh(book: Book, sensor: str, tick: int, hour: int) -> list[LedgerEn
     book.gaps, book.open_gap, book.answered, book.watched = [], None, tick, 0
     book.occupant.since = hour + HOUR
     return [LedgerEntry(sensor, start, end, "lost", reason) for start, end, reason in gone if start < end]
-
-
-def answered_by_totals(book: Book, sensor: str, *, told: bool) -> list[LedgerEntry]:
-    """A device without a memory answers a gap by what its running totals rose in it; beyond a day they say nothing."""
-    gaps, book.gaps = book.gaps, []
-    return [
-        LedgerEntry(sensor, start, end, "answered" if told and end - start <= DAY else "lost", reason)
-        for start, end, reason in gaps
-    ]

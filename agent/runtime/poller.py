@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality, checked
-from agent.contract.times import DAY, HOUR, MINUTE
+from agent.contract.times import DAY, HOUR
 from agent.drivers.base import Counter, Driver, Garbled, Kind, Known, Refused, SensorError, Unsupported
+from agent.runtime import gaps
 from agent.runtime.book import Book, Condition
 from agent.runtime.corrected import Corrected
-from agent.runtime.occupant import answered_by_totals, begin_afresh
-from agent.runtime.readings import LIVE_WINDOW, MISSED, read, read_totals, snapped
+from agent.runtime.occupant import begin_afresh
+from agent.runtime.readings import LIVE_WINDOW, read, read_totals, snapped
 from agent.runtime.timing import Timepiece
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class Poller:
     def digest(self, tick: int, asked: Asked | None) -> Polled:
         """Rows and ledger entries of one tick. Changes the book: commit `state` with the rows, or `restore`."""
         if asked is None or asked == NOTHING:
-            return Polled([], self._still_silent(tick), self._state())
+            return Polled([], gaps.still_silent(self.book, self.sensor, tick), self._state())
         rows: list[Observation] = []
         entries: list[LedgerEntry] = []
         if asked.who and self.book.occupant.meet(asked.who, tick):
@@ -248,7 +249,7 @@ class Poller:
         if self.driver.cadence[kind] < HOUR:
             made = read(memory, self.sensor, rows, tick)
         else:
-            made = read(memory, self.sensor, rows, tick, live=False, watched=self._watched(tick))
+            made = read(memory, self.sensor, rows, tick, live=False, watched=gaps.watched_since(self.book, tick))
         made = [self.flagged(row) for row in made]
         if kind is Kind.LINES and Kind.COUNTERS in self.driver.cadence:
             # The device's own totals are told live by its running counters; two sources would overlap.
@@ -267,11 +268,6 @@ class Poller:
             return row
         return row._replace(quality=row.quality | Quality.CLOCK_CORRECTED)
 
-    def _watched(self, tick: int) -> int:
-        """Since when every tick was answered; this one, if it is the first after a silence."""
-        book = self.book
-        return book.watched if book.watched and book.open_gap is None and tick - book.answered <= MISSED else tick
-
     def _note(self, tick: int, problems: Sequence[SensorError], *, answered: bool) -> list[LedgerEntry]:
         """Speak once when it goes and once when it returns; the entries of a stretch that ends or begins."""
         condition, book = self.condition, self.book
@@ -280,50 +276,21 @@ class Poller:
             if not condition.problem:
                 log.warning("sensor_silent", sensor=self.sensor, why=str(problems[0]), **_raw(problems[0]))
             condition.problem, condition.trouble = str(problems[0]), _reason(problems[0])
-            if book.open_gap is None:
-                book.open_gap = (book.answered or tick - MINUTE, _reason(problems[0]))
-            entries = self._still_silent(tick)
+            entries = gaps.silent(book, self.sensor, tick, condition.trouble)
         elif answered:
             if condition.problem or condition.last_answer is None:
                 log.info("sensor_returned" if condition.problem else "sensor_answers", sensor=self.sensor)
             condition.problem = condition.trouble = ""
-            book.watched = self._watched(tick)
-            entries = self._gap_ends(tick)
-            book.answered = tick
+            entries = gaps.answers(book, self.sensor, tick)
         condition.up = answered
         condition.last_answer = float(tick) if answered else condition.last_answer
         return entries
 
-    def _still_silent(self, tick: int) -> list[LedgerEntry]:
-        """The open stretch, told at once and then once an hour."""
-        if self.book.open_gap is None:
-            return []
-        since, reason = self.book.open_gap
-        told = since + max(MINUTE, (tick - since) // HOUR * HOUR)
-        return [LedgerEntry(self.sensor, since, told, "pending", reason)]
-
-    def _gap_ends(self, tick: int) -> list[LedgerEntry]:
-        book = self.book
-        if book.open_gap is None:
-            if not book.answered or tick - book.answered <= MISSED:
-                return []
-            book.open_gap = (book.answered, "nobody asked: the agent was not running")
-        since, reason = book.open_gap
-        book.open_gap = None
-        if tick <= since:
-            return []
-        book.gaps.append((since, tick, reason))
-        return [LedgerEntry(self.sensor, since, tick, "pending", reason)]
-
     def _answered_gaps(self) -> list[LedgerEntry]:
-        """Stretches whose every hour has since been told by the device's memory."""
-        settles = [memory.settled for kind, memory in self.book.memories.items() if kind not in self._unsupported]
-        if not settles:
-            return answered_by_totals(self.book, self.sensor, told=Kind.COUNTERS in self.driver.cadence)
-        settled = min(settles)
-        done = [gap for gap in self.book.gaps if gap[1] <= settled and not self.is_filling(gap[0], gap[1])]
-        self.book.gaps = [gap for gap in self.book.gaps if gap not in done]
-        return [LedgerEntry(self.sensor, start, end, "answered", reason) for start, end, reason in done]
+        kinds = [kind for kind in self.book.memories if kind not in self._unsupported]
+        if kinds:
+            return gaps.answered_by_memory(self.book, self.sensor, kinds, self.is_filling)
+        return gaps.answered_by_totals(self.book, self.sensor, told=Kind.COUNTERS in self.driver.cadence)
 
     # ---- the book
 
