@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LIVE = "/local/{app}/.api?live-sum.json"
 _EXPORT = "/local/{app}/.api?export-json&date={first:%Y%m%d}-{last:%Y%m%d}&res=15m"
-_EXPORT_3D = "/a3dpc/api/export/json?start={first:%Y%m%d}&end={last:%Y%m%d}&resolution=minute"
+_EXPORT_3D = "/a3dpc/api/export/json?start={first:%Y%m%d}&end={last:%Y%m%d}&resolution={step}"
 _ANALYTICS = "/local/objectanalytics/control.cgi"
 _SCENARIO = re.compile(r"(?:Device\d+)?Scenario(\d{1,3})", re.ASCII)
 
@@ -71,7 +71,7 @@ class _Camera:
         self._access = Access(device)
         self.cadence: Mapping[Kind, float] = {
             "people-counter": {Kind.COUNTERS: 60, Kind.LINES: 3600},
-            "3d": {Kind.LINES: 60},
+            "3d": {Kind.COUNTERS: 60, Kind.LINES: 3600},
             "object-analytics": {Kind.COUNTERS: 60},
         }[application]
 
@@ -86,9 +86,10 @@ class _Camera:
             raise Unsupported(f"the application keeps no history of {kind}")
         sheet = Sheet(self._device.zone, self._device.now())
         for first, last in whole_hours(since, until, self._device.zone):
-            target = _EXPORT if self._application == "people-counter" else _EXPORT_3D
-            body = await self._access.get(target.format(app=self._app, first=first, last=_after(last, target)))
-            _answer(sheet, text_of(body))
+            if self._application == "3d":
+                await self._export_3d(sheet, first, "minute")
+            else:
+                _answer(sheet, text_of(await self._access.get(_EXPORT.format(app=self._app, first=first, last=last))))
         found = sheet.history()
         return found._replace(rows=[row for row in found.rows if row.end > since and row.start < until])
 
@@ -96,7 +97,9 @@ class _Camera:
         sheet = Sheet(self._device.zone, self._device.now())
         if self._application == "people-counter":
             _answer(sheet, text_of(await self._access.get(_LIVE.format(app=self._app))))
-        elif self._application == "object-analytics":
+        elif self._application == "3d":
+            return await self._today()
+        else:
             for scenario in range(1, self._scenarios + 1):
                 await self._scenario(sheet, scenario)
         if sheet.problems:
@@ -104,6 +107,23 @@ class _Camera:
         if not sheet.counters:
             raise Unsupported("the application tells no running totals")
         return list(sheet.counters.values())
+
+    async def _export_3d(self, sheet: Sheet, day: datetime, step: str) -> None:
+        """A local day: the start of another is the only end that the application knows, besides the present."""
+        target = _EXPORT_3D.format(first=day, last=day + timedelta(days=1), step=step)
+        _answer(sheet, text_of(await self._access.get(target)))
+
+    async def _today(self) -> Sequence[Counter]:
+        """The 3D application's totals since midnight, of 24 rows at most: its minutes of a day are 1,440."""
+        now = self._device.now()
+        sheet = Sheet(self._device.zone, now)
+        await self._export_3d(sheet, datetime.fromtimestamp(now, self._device.zone), "hour")
+        totals: dict[tuple[str, str], float] = {}
+        for row in sheet.history().rows:
+            totals[row.place, row.metric] = totals.get((row.place, row.metric), 0.0) + row.value
+        if sheet.problems:
+            raise sheet.problems[0]
+        return [Counter(place, metric, value) for (place, metric), value in totals.items()]
 
     async def _scenario(self, sheet: Sheet, scenario: int) -> None:
         asked = {"apiVersion": "1.2", "method": "getAccumulatedCounts", "params": {"scenario": scenario}}
@@ -115,11 +135,6 @@ class _Camera:
 
     def receive(self, body: bytes, content_type: str, headers: Mapping[str, str]) -> Pushed:
         return received(self._device, _message, body, content_type, headers)
-
-
-def _after(last: datetime, target: str) -> datetime:
-    """The 3D application's end is the start of a day: also of a part of today all is asked until tomorrow."""
-    return last + timedelta(days=1) if target == _EXPORT_3D else last
 
 
 def _answer(sheet: Sheet, text: str) -> None:

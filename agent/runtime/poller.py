@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality, checked
-from agent.contract.times import DAY, HOUR
+from agent.contract.times import DAY, HOUR, MINUTE
 from agent.drivers.base import Counter, Driver, Garbled, Kind, Known, Refused, SensorError, Unsupported
 from agent.runtime import gaps
 from agent.runtime.book import Book, Condition
@@ -77,7 +78,7 @@ class Poller:
         self.turn = asyncio.Lock()
         self.handed_over: list[tuple[Kind, int, int]] = []  # by the last digest
         self.is_filling: Callable[[int, int], bool] = lambda _start, _end: False  # the backfill's, set by the collector
-        self._tells_who = isinstance(driver, Known)
+        self._ask_who_at: float = 0 if isinstance(driver, Known) else math.inf
         self._not_before = 0.0
         self._wait = BACK_OFF_FIRST
         self._unsupported: set[Kind] = set()
@@ -122,7 +123,7 @@ class Poller:
                 if kind is Kind.COUNTERS:
                     counters = await self.driver.counters()
                 else:
-                    asked.history[kind] = await self.driver.history(kind, self._since(kind, tick), tick)
+                    asked.history[kind] = await self.driver.history(kind, *self._span(kind, tick))
             except Unsupported as error:
                 self._unsupported.add(kind)
                 log.info("kind_unsupported", sensor=self.sensor, kind=kind.value, why=str(error))
@@ -135,12 +136,12 @@ class Poller:
 
     async def _who(self, tick: int) -> Identity | None:
         """Who answers, asked after the counts were: then it is no wrong password that is refused here."""
-        if not self._tells_who or not self.book.occupant.is_due(tick, returned=not self.condition.up):
+        if tick < self._ask_who_at or not self.book.occupant.is_due(tick, returned=not self.condition.up):
             return None
         try:
             told: Identity = await self.driver.identity()  # type: ignore[attr-defined]  # base.Known, as found above
         except SensorError as error:
-            self._tells_who = not isinstance(error, Unsupported | Refused)
+            self._ask_who_at = tick + (DAY if isinstance(error, Unsupported | Refused) else HOUR)
             log.info("identity_not_told", sensor=self.sensor, why=str(error))
             return None
         return told
@@ -176,25 +177,37 @@ class Poller:
         self.book.shift(by)
         self.timepiece.own_clock_set(by)
         self._asked_at, self._ask_clock_at = {}, 0
+        self._ask_who_at += by
 
     def _due(self, tick: int) -> list[Kind]:
         due = []
         # With our own clock not set, and none of the device's to go by, its hours cannot be asked for.
         lost = self.doubted() and self.timepiece.offset is None
         for kind, every in self.driver.cadence.items():
-            last = self._asked_at.get(kind, 0)
-            # A kind read once an hour is read at the two ticks after which an hour may settle.
-            memory = self.book.memories.get(kind)
-            settling = every >= HOUR and memory is not None and any(tick >= hour.end for hour in memory.hours.values())
-            if lost and kind in INTERVALS:
+            if kind in self._unsupported or (lost and kind in INTERVALS):
                 continue
-            if kind not in self._unsupported and (tick - last >= every or settling):
+            last = self._asked_at.get(kind, 0)
+            if self._hour_is_over(kind, last, tick) if self._is_hourly(kind) else tick - last >= every:
                 due.append(kind)
                 self._asked_at[kind] = tick
         return due
 
-    def _since(self, kind: Kind, tick: int) -> int:
-        return max(self.book.memories[kind].settled, tick - LIVE_WINDOW)
+    def _is_hourly(self, kind: Kind) -> bool:
+        """Whether its finished intervals alone are of use: it is read when an hour is over, and of no running one."""
+        return self.driver.cadence[kind] >= HOUR and kind in self.book.memories
+
+    def _hour_is_over(self, kind: Kind, last: int, tick: int) -> bool:
+        """Since it was asked last, more than a minute ago; or one that two readings have not yet agreed upon."""
+        unsettled = any(tick >= hour.end for hour in self.book.memories[kind].hours.values())
+        return unsettled or self._hour(last - MINUTE) < self._hour(tick - MINUTE)
+
+    def _span(self, kind: Kind, tick: int) -> tuple[int, int]:
+        """From when until when it is asked."""
+        since = max(self.book.memories[kind].settled, tick - LIVE_WINDOW)
+        if not self._is_hourly(kind):
+            return since, tick
+        until = self._hour(tick)
+        return min(since, until - HOUR), until
 
     def _back_off(self, problems: list[SensorError], now: float) -> None:
         if not problems:
@@ -246,11 +259,15 @@ class Poller:
     def _digest_kind(self, kind: Kind, rows: Sequence[Row], tick: int) -> tuple[list[Observation], list[LedgerEntry]]:
         memory = self.book.memories[kind]
         before, rows = memory.settled, snapped(memory, rows)
-        if self.driver.cadence[kind] < HOUR:
+        if not self._is_hourly(kind):
             made = read(memory, self.sensor, rows, tick)
         else:
+            rows = [row for row in rows if row.end <= self._hour(tick)]
             made = read(memory, self.sensor, rows, tick, live=False, watched=gaps.watched_since(self.book, tick))
-        made = [self.flagged(row) for row in made]
+        # Also of another device, what it counted before it hung here, whoever of its hours was read first.
+        made = [
+            self.flagged(row) for row in made if row.origin is not Origin.LOG or row.start >= self.book.occupant.since
+        ]
         if kind is Kind.LINES and Kind.COUNTERS in self.driver.cadence:
             # The device's own totals are told live by its running counters; two sources would overlap.
             made = [row for row in made if row.origin is not Origin.LIVE or row.place != "sensor"]

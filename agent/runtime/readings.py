@@ -136,7 +136,7 @@ def _take_hour(
     # A reading after the end finds no stretch of its own: what it adds belongs to the last stretch, which is revised.
     revises = upto <= hour.at and bool(hour.values)
     since = hour.since if revises else hour.at
-    gap = upto - hour.at > MISSED and not (watched and watched <= hour.at)
+    gap = upto - hour.at > MISSED and not (watched and watched - hour.at <= MISSED)
     made, agreed = [], tick > end
     for row in rows:
         before, last = hour.values.get((row.place, row.metric), (0.0, 0.0))

@@ -50,8 +50,23 @@ async def test_axis_3d(rig):
 
     assert vendor.asked[0][1] == "/a3dpc/api/export/json?start=20260706&end=20260707&resolution=minute"
     assert found[::2] == [("line:1", "in", 8, 0), ("line:1", "in", 9, 1)]
-    with pytest.raises(Unsupported):
-        await driver.counters()
+
+
+async def test_axis_3d_totals(rig):
+    """What is new each minute is asked for in hours, of which a day has 24: they add up to what ran since midnight."""
+
+    hours = [
+        {"start": f"2026-07-06 {h:02}:00:00", "end": f"2026-07-06 {h + 1:02}:00:00", "in": h, "out": 1} for h in (8, 9)
+    ]
+    answers = iter([json.dumps({"data": hours}), json.dumps({"data": []})])
+    vendor = Vendor(a3dpc_api_export_json=lambda *_: next(answers))
+    driver = await opened(rig, "axis", vendor, application="3d")
+
+    assert await driver.counters() == [("line:1", "in", 17), ("line:1", "out", 2)]
+    assert await driver.counters() == []  # just after midnight: understood, and nothing yet
+    assert {target for _, target, *_ in vendor.asked} == {
+        "/a3dpc/api/export/json?start=20260706&end=20260707&resolution=hour"
+    }
 
 
 async def test_axis_object_analytics(rig):

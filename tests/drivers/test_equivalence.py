@@ -113,7 +113,7 @@ async def same_over_a_turn(rig, family, zone, date, hours, fold="twice"):
     assert (lost > 0) == (longer and fold == "overwritten")
 
 
-@named([family for family in ASKED if family.driver in {"axis", "dahua", "hanwha"} and family.family != "3d"])
+@named([family for family in ASKED if family.driver in {"axis", "dahua", "hanwha"}])
 async def test_running_totals(rig, family):
     """Totals of the day run since the local midnight, line by line."""
 

@@ -36,6 +36,7 @@ class Axis:
 
     def __init__(self, clock):
         self.clock = clock
+        self.exports = 0
 
     def passed(self, since, until):
         minutes = max(0, int(min(until, self.clock.now()) - since) // 60)
@@ -47,6 +48,7 @@ class Axis:
         if "live-sum" in request.query_string:
             came, left = self.passed(midnight, 2**40)
             return web.json_response({"serial": "S", "timestamp": f"{now:%Y%m%d%H%M%S}", "in": came, "out": left})
+        self.exports += "export-json" in request.query_string
         quarters = range(midnight, midnight + 86400, 900)
         data = {f"{datetime.fromtimestamp(at, UTC):%Y%m%d%H%M%S}": self.passed(at, at + 900) for at in quarters}
         return web.json_response({"counter": {"delta": 900, "types": {"Total In": 66, "Total Out": 67}}, "data": data})
@@ -71,17 +73,18 @@ async def store(folder, clock, address, driver, **options):
 @pytest.fixture
 async def axis():
     clock = Hands()
-    runner = web.ServerRunner(web.Server(Axis(clock).answer, access_log=None), shutdown_timeout=0.1)
+    camera = Axis(clock)
+    runner = web.ServerRunner(web.Server(camera.answer, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]
-    yield clock, f"{host}:{port}"
+    yield clock, f"{host}:{port}", camera
     await runner.cleanup()
 
 
 async def test_totals_and_memory_of_one_line(tmp_path, axis):
     """The minutes come from the running totals and the quarters from the memory: neither withdraws the other."""
-    clock, address = axis
+    clock, address, camera = axis
     async with store(tmp_path, clock, address, "axis") as (collector, _, buffer):
         for _ in range(125):
             clock.moment += 60
@@ -99,6 +102,7 @@ async def test_totals_and_memory_of_one_line(tmp_path, axis):
     assert {(row.end - row.start, row.value, row.quality) for row in quarters.values()} == {(900, 15, Quality.MEASURED)}
     assert len(quarters) == 8
     assert json.dumps(sorted(quarters)) == json.dumps([NOON + 900 * n for n in range(8)])
+    assert camera.exports == 5  # at the start, and twice for each hour that ended
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ async def test_a_sensor_without_a_memory(tmp_path, driver, options):
 
 async def test_a_quiet_night_is_watched(tmp_path, axis):
     """Zeros of a quarter in which running totals were answered are measured; those of a silence are unconfirmed."""
-    clock, address = axis
+    clock, address, _ = axis
     Axis.passed, passed = (lambda *_: [0, 0]), Axis.passed
     try:
         async with store(tmp_path, clock, address, "axis") as (collector, _, buffer):
