@@ -102,7 +102,7 @@ async def test_totals_and_memory_of_one_line(tmp_path, axis):
     assert {(row.end - row.start, row.value, row.quality) for row in quarters.values()} == {(900, 15, Quality.MEASURED)}
     assert len(quarters) == 8
     assert json.dumps(sorted(quarters)) == json.dumps([NOON + 900 * n for n in range(8)])
-    assert camera.exports == 5  # at the start, and twice for each hour that ended
+    assert camera.exports == 6  # twice for each of three hours that ended, the first of them before the start
 
 
 @pytest.mark.parametrize(
