@@ -76,6 +76,7 @@ class Digest:
         self._qop = "qop" in parameters
         self._times = 0
         self._cnonce = secrets.token_hex(8)  # one a nonce: `-sess` keys are made of both
+        self._secret: tuple[str, str, str] | None = None  # of a name and password, which nobody changes meanwhile
         name = (self._algorithm or "MD5").upper()
         self._session = name.endswith("-SESS")
         name = name.removesuffix("-SESS")
@@ -95,9 +96,7 @@ class Digest:
         """The `Authorization` of a request for this target (path and query as they are sent)."""
         self._times += 1
         count = f"{self._times:08x}"
-        secret = self._digest(username, self._realm, password)
-        if self._session:
-            secret = self._digest(secret, self.nonce, self._cnonce)
+        secret = self._key(username, password)
         asked = self._digest(method, target)
         fields = {"username": username, "realm": self._realm, "nonce": self.nonce, "uri": target}
         plain = {"algorithm": self._algorithm} if self._algorithm else {}
@@ -112,6 +111,15 @@ class Digest:
             fields |= {"opaque": self._opaque}
         parts = [f'{name}="{_escaped(value)}"' for name, value in fields.items()]
         return "Digest " + ", ".join([*parts, *(f"{name}={value}" for name, value in plain.items())])
+
+    def _key(self, username: str, password: str) -> str:
+        """What proves the password; the same for every request of one nonce."""
+        if self._secret is None or self._secret[:2] != (username, password):
+            secret = self._digest(username, self._realm, password)
+            if self._session:
+                secret = self._digest(secret, self.nonce, self._cnonce)
+            self._secret = username, password, secret
+        return self._secret[2]
 
     def _digest(self, *parts: str) -> str:
         return self._hash(":".join(parts).encode())
