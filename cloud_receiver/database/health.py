@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.contract.messages import Birth, Health, State
+    from agent.contract.messages import Health, State
     from cloud_receiver.database.pool import Pool
 
 DAY = 86_400
@@ -23,16 +23,6 @@ WHERE devices.device = $1 AND stores.tenant = $2 AND devices.revoked IS NULL
 ON CONFLICT (device) DO UPDATE SET boot = excluded.boot, st = excluded.st, since = excluded.since, run = excluded.run
 WHERE excluded.boot >= held.boot AND (excluded.boot, excluded.st, excluded.run) <> (held.boot, held.st, held.run)
 RETURNING true
-"""
-
-SEE_BIRTH = """
-INSERT INTO device_state AS held (device, boot, st, since, run, epoch, version, tz, schemas, born)
-VALUES ($1, $2, 'online', $3, $4, $5, $6, $7, $8, $3)
-ON CONFLICT (device) DO UPDATE SET
-    boot = excluded.boot, st = 'online', run = excluded.run, epoch = excluded.epoch, version = excluded.version,
-    tz = excluded.tz, schemas = excluded.schemas, born = excluded.born,
-    since = CASE WHEN held.st = 'online' AND held.boot = excluded.boot THEN held.since ELSE excluded.since END
-WHERE excluded.boot >= held.boot
 """
 
 # One statement for all that came together; the device that said two has the later one kept.
@@ -92,14 +82,6 @@ async def see_state(pool: Pool, tenant: str, device: str, state: State, now: int
     """Note whether a device is there; False where an older boot speaks, or it is no news."""
     seen = await pool.fetchval(SEE_STATE, device, tenant, state.boot, state.st, now, state.run)
     return seen is not None
-
-
-async def see_birth(pool: Pool, birth: Birth, now: int) -> None:
-    """Note the boot, epoch and version of a device that is registered."""
-    await pool.execute(
-        SEE_BIRTH,
-        *(birth.device, birth.boot, now, birth.run, birth.epoch, birth.version, birth.tz, birth.schemas),
-    )
 
 
 async def see_health(pool: Pool, said: Sequence[Said]) -> set[str]:

@@ -14,9 +14,12 @@ from agent.foundation.mqtt import LinkDown, Message
 from cloud_receiver.database import health, registry
 from cloud_receiver.database.health import Said
 from cloud_receiver.database.pool import Refused, persistently
+from cloud_receiver.database.registry import Born
 from cloud_receiver.ingest.setting_aside import see_revoked, set_aside
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.contract.messages import Credit
     from agent.foundation.clock import Clock
     from agent.foundation.mqtt import Link, Received
@@ -28,6 +31,7 @@ W = TypeVar("W", bound=Words)
 
 HELLO_EXPIRES = 300  # s; a device repeats its birth anyway
 GREETERS = 2
+GREETED = 100  # births a transaction; a store waits for its hello before it sends anything
 WAITING = 2000  # messages; births and states come at once from a fleet that lost its broker
 GATHERED = 500  # health messages a transaction
 GATHER_FOR = 1.0  # s; nobody waits for them
@@ -62,49 +66,58 @@ class Greeting:
 
     async def _greet_all(self, link: Link) -> None:
         while True:
-            message = await self._births.get()
-            hello = await self._greet(message)
-            try:
-                if hello:
-                    branch, _ = topics.parse(message.topic)
-                    await link.publish(
-                        Message(
-                            branch.topic("ack"), hello.payload(), expiry=HELLO_EXPIRES, content_type="application/json"
-                        )
-                    )
-                message.ack()
-            except LinkDown:
-                log.debug("hello_not_sent", topic=message.topic)
+            came = _all_of(self._births, await self._births.get(), GREETED)
+            born = [(message, each) for message in came if (each := await self._born(message))]
+            hellos = await self._greet(born)
+            async with asyncio.TaskGroup() as telling:
+                for message, hello in hellos:
+                    telling.create_task(_tell(link, message, hello))
+            answered = {id(message) for message, _ in hellos}
+            for message in came:
+                if id(message) not in answered:
+                    message.ack()
 
-    async def _greet(self, message: Received) -> Hello | None:
+    async def _born(self, message: Received) -> Born | None:
         birth = await self._read(Birth, message)
         if birth is None:
             return None
         branch, _ = topics.parse(message.topic)
-        now = int(self._clock.now())
         if birth.device != branch.device:
             why = f"device: the birth says {birth.device}, the topic {branch.device}"
-            await set_aside(self._pool, message, why, now)
+            await set_aside(self._pool, message, why, int(self._clock.now()))
             return None
+        return Born(branch.tenant, birth)
+
+    async def _greet(self, born: Sequence[tuple[Received, Born]]) -> list[tuple[Received, Hello]]:
+        """A hello for each that is registered; one that can never be stored does not take the others with it."""
+        if not born:
+            return []
+        now = int(self._clock.now())
         try:
-            coverage = await persistently(
-                lambda: registry.greet(self._pool, branch.tenant, birth.device, birth.epoch, birth.sensors, now),
-                "hello",
-                self._measures.moved,
+            held = await persistently(
+                lambda: registry.greet(self._pool, [each for _, each in born], now), "hello", self._measures.moved
             )
-            if coverage is not None:
-                await persistently(lambda: health.see_birth(self._pool, birth, now), "birth", self._measures.moved)
+            self._measures.moved()
         except Refused as problem:
-            await set_aside(self._pool, message, str(problem), now)
-            return None
-        if coverage is None:
-            if not await see_revoked(self._pool, birth.device, now):
-                log.warning("device_not_registered", device=birth.device, remedy="footfall-receiver device add")
-            return None
-        log.info("device_greeted", device=birth.device, epoch=birth.epoch, version=birth.version)
-        return Hello(
-            run=birth.run, epoch=birth.epoch, coverage=coverage, credit=self._credit, nonce=birth.nonce or None
-        )
+            if len(born) == 1:
+                await set_aside(self._pool, born[0][0], str(problem), now)
+                return []
+            half = len(born) // 2
+            return [*await self._greet(born[:half]), *await self._greet(born[half:])]
+        hellos = []
+        for (message, (_, birth)), coverage in zip(born, held, strict=True):
+            if coverage is None:
+                await self._turn_away(birth.device, now)
+                continue
+            log.info("device_greeted", device=birth.device, epoch=birth.epoch, version=birth.version)
+            nonce = birth.nonce or None
+            hello = Hello(run=birth.run, epoch=birth.epoch, coverage=coverage, credit=self._credit, nonce=nonce)
+            hellos.append((message, hello))
+        return hellos
+
+    async def _turn_away(self, device: str, now: int) -> None:
+        if not await see_revoked(self._pool, device, now):
+            log.warning("device_not_registered", device=device, remedy="footfall-receiver device add")
 
     # ---- states and health
 
@@ -133,10 +146,9 @@ class Greeting:
 
     async def _see_healths(self) -> None:
         while True:
-            came = [await self._healths.get()]
+            first = await self._healths.get()
             await asyncio.sleep(GATHER_FOR)
-            while len(came) < GATHERED and not self._healths.empty():
-                came.append(self._healths.get_nowait())
+            came = _all_of(self._healths, first, GATHERED)
             said = [each for message in came if (each := await self._said(message))]
             await self._keep(said)
             for message in came:
@@ -167,3 +179,22 @@ class Greeting:
         except ValueError as problem:
             await set_aside(self._pool, message, str(problem), int(self._clock.now()))
             return None
+
+
+def _all_of(queue: asyncio.Queue[Received], first: Received, most: int) -> list[Received]:
+    """The first and what waits behind it."""
+    came = [first]
+    while len(came) < most and not queue.empty():
+        came.append(queue.get_nowait())
+    return came
+
+
+async def _tell(link: Link, message: Received, hello: Hello) -> None:
+    branch, _ = topics.parse(message.topic)
+    try:
+        await link.publish(
+            Message(branch.topic("ack"), hello.payload(), expiry=HELLO_EXPIRES, content_type="application/json")
+        )
+        message.ack()
+    except LinkDown:
+        log.debug("hello_not_sent", topic=message.topic)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 
-from cloud_receiver.database import health, writers
+from agent.contract.messages import Birth
+from cloud_receiver.database import health, registry, writers
 from cloud_receiver.database.pool import open_pool
+from cloud_receiver.database.registry import Born
 from tests.receiver.hq import row, rows
 
 
@@ -21,6 +23,43 @@ async def until(hq, question, device, wanted) -> None:
     while (found := await hq.ask(question, device.branch.device)) != wanted:
         assert not found or len(found) == len(wanted)
         await asyncio.sleep(0.05)
+
+
+def birth_of(device, **more) -> Born:
+    told = {"device": device.branch.device, "epoch": "e1", "boot": 1, "run": "r", "highest": 0, "version": "1"}
+    told |= {"tz": "UTC", "sensors": ["door-1"], "schemas": [], "ts": "2026-11-20T07:15:02Z"}
+    return Born(more.pop("tenant", device.branch.tenant), Birth.model_validate(told | more))
+
+
+async def test_births_that_come_together_are_greeted_in_one_transaction_each_with_its_own(hq):
+    """Coverage by epoch, also of two that share a name; a stranger gets none; an older boot changes nothing."""
+    async with hq.device() as one, hq.device() as two, hq.device(known=False) as stranger, open_pool(hq.url) as pool:
+        await one.send(one.batch([(1, 3)], rows(3), void=[(7, 8)]))
+        together = [
+            birth_of(one, boot=5),
+            birth_of(one, epoch="e2", boot=4, sensors=["door-2", "door-1"]),
+            birth_of(two),
+            birth_of(stranger),
+            birth_of(two, tenant="somebody-else"),
+        ]
+        held = await registry.greet(pool, together, 1_774_000_000)
+        [(store,)] = await hq.ask("SELECT store FROM devices WHERE device = $1", one.branch.device)
+        sensors = await hq.ask("SELECT sensor FROM sensors WHERE store = $1 ORDER BY 1", store)
+        states = await hq.ask("SELECT boot, epoch FROM device_state WHERE device = $1", one.branch.device)
+    assert held == [[(1, 3), (7, 8)], [], [], None, None]
+    assert sensors == [("door-1",), ("door-2",)]
+    assert states == [(5, "e1")]
+
+
+async def test_a_birth_that_can_never_be_stored_does_not_take_the_others_with_it(hq):
+    """It is set aside; who was born at the same moment hears its hello."""
+    async with hq.device() as poison, hq.device() as good:
+        for device, version in ((poison, "1\0"), (good, "1")):
+            await device.publish("birth", birth_of(device, version=version).birth.payload())
+        assert (await good.answer())["st"] == "hello"
+        aside = "SELECT device FROM quarantine WHERE device = $1"
+        await until(hq, aside, poison, [(poison.branch.device,)])
+        assert not poison.waiting
 
 
 STATE = "SELECT boot, st FROM device_state WHERE device = $1"
