@@ -56,7 +56,10 @@ autosave_interval 60
 
 # One batch is at most 256 kB; the margin is for headers and a long topic.
 max_packet_size 300000
-max_queued_messages 1000
+
+# What waits for one client, whichever comes first. Beyond it everybody's batches are dropped, and come again half a
+# minute later: 1,000 are the first second of one device that floods, 20,000 are what a receiver sorts out in some.
+max_queued_messages 20000
 max_queued_bytes 67108864
 max_inflight_messages 20
 max_keepalive 300

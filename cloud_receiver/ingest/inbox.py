@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.contract.wire import GZIP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from agent.contract.messages import Credit
     from agent.foundation.mqtt import Received
@@ -19,9 +19,10 @@ BURST = 30.0  # s of credit that a device which was quiet may spend at once
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 MOST_DEVICES = 20_000  # whose credit is remembered; the one that was quiet the longest is forgotten first
 
-# Undecided of one device. It has four fresh batches and one of backlog on their way, and each perhaps twice; more would
-# fill the broker's window to us, and everybody's messages would wait behind one device's.
+# Of one device from here to its answer. It has four fresh batches and one of backlog on their way, and each perhaps
+# twice; more would fill the broker's window to us, and everybody's messages would wait behind one device's.
 MOST_OF_ONE = 10
+MOST_TOLD = 10  # times a second that a device hears to pause; who listens hears all, having no more on its way
 
 GROUP_MESSAGES = 100
 # A row takes 25 bytes as plain JSON, 1 to 5 in gzip. Small batches share a transaction; of those of 1,000 rows one or
@@ -51,6 +52,7 @@ class Verdict(Enum):
 
     TAKEN = "taken"
     OVER = "over"  # its device spent its credit
+    SHED = "shed"  # the same, and its device was told so often enough
     FULL = "full"  # too much waits undecided
 
 
@@ -61,10 +63,11 @@ class Purse:
     guards its own share of the database: with W workers a device has W times its credit at most.
     """
 
-    __slots__ = ("_at", "_bytes", "_rows")
+    __slots__ = ("_at", "_bytes", "_rows", "_told", "_words")
 
     def __init__(self, credit: Credit, now: float) -> None:
         self._rows, self._bytes, self._at = credit.rows_s * BURST, credit.bytes_s * BURST, now
+        self._words, self._told = float(MOST_TOLD), now
 
     def pause(self, credit: Credit, now: float) -> float:
         """For how many seconds the device has nothing to spend; 0 where it has."""
@@ -78,14 +81,29 @@ class Purse:
         self._rows -= rows
         self._bytes -= size
 
+    def tell(self, now: float) -> bool:
+        """Whether the device is told once more to pause. Answers share one window; a flood's would fill it."""
+        self._words = min(float(MOST_TOLD), self._words + (now - self._told) * MOST_TOLD)
+        self._told = now
+        if self._words < 1:
+            return False
+        self._words -= 1
+        return True
+
 
 class Inbox:
-    """Messages by device, each device in its own order, one of each device in turn."""
+    """Messages by device, each device in its own order, one of each device in turn.
+
+    A device has its next group only when the last one is decided: its batches would wait for each other in the
+    database anyway, and a device that floods is then in one of the groups under way and not in all.
+    """
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
         self.limits = limits
         self._now = now
         self._waiting: OrderedDict[str, deque[Received]] = OrderedDict()
+        self._deciding: dict[str, deque[Received]] = {}  # by device, what came meanwhile
+        self._unanswered: Counter[str] = Counter()
         self._purses: OrderedDict[str, Purse] = OrderedDict()
         self._some = asyncio.Event()
         self._gathering = asyncio.Lock()
@@ -97,25 +115,41 @@ class Inbox:
 
     def put(self, message: Received) -> tuple[Verdict, float]:
         """Take a message in, or say why not and for how long its device should pause."""
-        device = device_of(message.topic)
+        device, now = device_of(message.topic), self._now()
         purse = self._purse(device)
-        if pause := purse.pause(self.limits.credit, self._now()):
-            return Verdict.OVER, pause
-        if len(self._waiting.get(device, ())) >= MOST_OF_ONE:
-            return Verdict.OVER, SHORTEST_PAUSE
+        pause = purse.pause(self.limits.credit, now)
+        if not pause and self._unanswered[device] >= MOST_OF_ONE:
+            pause = SHORTEST_PAUSE
+        if pause:
+            return (Verdict.OVER if purse.tell(now) else Verdict.SHED), pause
         if self.messages >= self.limits.undecided or self.bytes >= self.limits.undecided_bytes:
             return Verdict.FULL, 0.0
         purse.spend(0, len(message.payload))
-        self._waiting.setdefault(device, deque()).append(message)
+        self._unanswered[device] += 1
         self.messages += 1
         self.bytes += len(message.payload)
-        self._weight += weight(message.payload)
-        self._some.set()
+        if device in self._deciding:
+            self._deciding[device].append(message)
+        else:
+            self._line_up(device, deque((message,)))
         return Verdict.TAKEN, 0.0
 
     def spend(self, topic: str, rows: int) -> None:
         """Charge the rows of a message, known once it was read."""
         self._purse(device_of(topic)).spend(rows, 0)
+
+    def decided(self, group: Iterable[Received]) -> None:
+        """A group is through: it is the turn of what its devices sent meanwhile."""
+        for device in {device_of(message.topic) for message in group}:
+            if queue := self._deciding.pop(device):
+                self._line_up(device, queue)
+
+    def answered(self, message: Received) -> None:
+        """One of a device's messages is out of our hands."""
+        device = device_of(message.topic)
+        self._unanswered[device] -= 1
+        if not self._unanswered[device]:
+            del self._unanswered[device]
 
     async def group(self) -> list[Received]:
         """What is decided next, in one transaction: waits for more where little came and more is likely to come."""
@@ -140,12 +174,19 @@ class Inbox:
             heavy += weight(message.payload)
             if queue:
                 self._waiting[device] = queue  # at the end: everyone else comes first
+        for device in {device_of(message.topic) for message in taken}:
+            self._deciding[device] = self._waiting.pop(device, deque())
         self.messages -= len(taken)
         self.bytes -= sum(len(message.payload) for message in taken)
-        self._weight -= heavy
+        self._weight = sum(weight(each.payload) for queue in self._waiting.values() for each in queue)
         if not self._waiting:
             self._some.clear()
         return taken
+
+    def _line_up(self, device: str, queue: deque[Received]) -> None:
+        self._waiting.setdefault(device, deque()).extend(queue)
+        self._weight += sum(weight(message.payload) for message in queue)
+        self._some.set()
 
     def _purse(self, device: str) -> Purse:
         purse = self._purses.pop(device, None) or Purse(self.limits.credit, self._now())

@@ -67,6 +67,7 @@ class Intake:
         self._pool, self._clock, self._limits = pool, clock, limits
         self._credit = limits.credit
         self._measures, self._lane = measures, lane
+        self._undecided, self._shed = measures.undecided.labels(lane), measures.batches.labels(lane, "shed")
         self.inbox = Inbox(limits, time.monotonic)
         self._answering = asyncio.Semaphore(ANSWERS)
         self._replies: asyncio.Queue[tuple[Received, Answer]] = asyncio.Queue(limits.undecided)
@@ -76,9 +77,12 @@ class Intake:
         """Accept a message for deciding; who is over its credit is told at once, and never held."""
         verdict, pause = self.inbox.put(message)
         if verdict is Verdict.TAKEN:
-            self._measures.undecided.labels(self._lane).inc()
+            self._undecided.inc()
             return
         message.ack()
+        if verdict is Verdict.SHED:  # a thousand a second: no more than this is done for each
+            self._shed.inc()
+            return
         if verdict is Verdict.FULL:  # left to its sender, who sends it again
             log.warning("too_much_undecided", cap=self.inbox.limits.undecided, topic=message.topic)
         elif not self._replies.full():
@@ -101,10 +105,17 @@ class Intake:
             try:
                 for message, answer in await self._decide(messages):
                     await self._answering.acquire()
-                    group.create_task(self._reply(link, message, answer))
+                    group.create_task(self._settle(link, message, answer))
             finally:
                 self._measures.busy -= 1
-                self._measures.undecided.labels(self._lane).dec(len(messages))
+                self.inbox.decided(messages)
+                self._undecided.dec(len(messages))
+
+    async def _settle(self, link: Link, message: Received, answer: Answer) -> None:
+        try:
+            await self._reply(link, message, answer)
+        finally:
+            self.inbox.answered(message)
 
     async def _turn_away(self, link: Link, group: asyncio.TaskGroup) -> None:
         while True:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 # Messages without our acknowledgement that a broker of MQTT 5 may have on the way to us (Receive Maximum). What is
-# beyond them waits in the broker, and of the backlog in the stores.
-FRESH_WINDOW = 50
+# beyond them waits in the broker, and of the backlog in the stores. A hundred devices that send each second fill 50
+# once a commit takes half a second, and from then on everybody waits for a place.
+FRESH_WINDOW = 200
 BACKLOG_WINDOW = 8
 
 

@@ -1,8 +1,7 @@
 """`python -m tests.campaigns.flood PORT DEVICE SECONDS`: a device gone mad, in a process of its own.
 
-It fills a line of 10 Mbit/s with batches of 1,000 rows and listens to no answer. (From 2,000 messages a second on,
-which a line of that width carries only if they are tiny, Mosquitto drops everybody's beyond `max_queued_messages`, and
-what was dropped comes again 30 s later.)
+It fills a line of 10 Mbit/s with batches of 1,000 rows and listens to no answer. What comes faster than a receiver can
+sort it out waits in Mosquitto up to `max_queued_messages`; everybody's beyond is dropped, and comes again 30 s later.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
 set_tcp_nodelay true
+max_queued_messages 20000
+max_queued_bytes 67108864
 {more}
 """
 

@@ -9,7 +9,17 @@ import pytest
 from agent.contract.messages import Credit
 from agent.contract.topics import Branch
 from agent.foundation.mqtt import Received
-from cloud_receiver.ingest.inbox import BURST, GROUP_MESSAGES, MOST_OF_ONE, Inbox, Limits, Verdict
+from cloud_receiver.ingest.inbox import (
+    BURST,
+    ENOUGH,
+    GROUP_MESSAGES,
+    MOST_OF_ONE,
+    MOST_TOLD,
+    PLAIN,
+    Inbox,
+    Limits,
+    Verdict,
+)
 from cloud_receiver.ingest.reading import Told, named
 from tests.receiver.hq import rows
 
@@ -43,6 +53,7 @@ async def order(box: Inbox) -> list[str]:
         group = await box.group()
         assert len(group) <= GROUP_MESSAGES
         decided += [each.topic.split("/")[4] for each in group]
+        box.decided(group)
     return decided
 
 
@@ -53,6 +64,18 @@ def test_one_device_does_not_fill_the_window_of_all():
     verdict, pause = box.put(message("mad"))
     assert verdict is Verdict.OVER
     assert pause > 0
+    assert box.put(message("normal"))[0] is Verdict.TAKEN
+
+
+def test_a_flood_hears_no_more_than_who_listens_could_ask():
+    """Beyond that it is dropped without a word, for answers share one window; a second later it is told again."""
+    box, seconds = inbox()
+    first = [box.put(message("mad"))[0] for _ in range(1000)]
+    seconds.now += 1
+    after = [box.put(message("mad"))[0] for _ in range(1000)]
+    assert (first.count(Verdict.TAKEN), after.count(Verdict.TAKEN)) == (MOST_OF_ONE, 0)
+    assert first.count(Verdict.OVER) == after.count(Verdict.OVER) == MOST_TOLD
+    assert first.count(Verdict.SHED) + after.count(Verdict.SHED) == 2000 - MOST_OF_ONE - 2 * MOST_TOLD
     assert box.put(message("normal"))[0] is Verdict.TAKEN
 
 
@@ -70,6 +93,21 @@ async def test_one_flood_stands_in_nobodys_way():
 
     assert ahead[int(0.99 * NORMALS)] <= NORMALS + 1
     assert len(decided) == MOST_OF_ONE + NORMALS
+
+
+async def test_a_device_is_in_one_group_at_a_time():
+    """While the database has a flood's group, others are decided and more of the flood is not."""
+    box, _ = inbox()
+    for _ in range(4):
+        box.put(message("flood", ENOUGH * PLAIN))
+    first = await box.group()
+    box.put(message("flood", ENOUGH * PLAIN))
+    box.put(message("normal"))
+    second = await box.group()
+    box.decided(first)
+    third = await box.group()
+    whose = [[each.topic.split("/")[4] for each in group] for group in (first, second, third)]
+    assert whose == [["flood"], ["normal"], ["flood"]]
 
 
 async def test_a_devices_own_batches_keep_their_order():
