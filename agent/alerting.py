@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agent.contract.messages import AcknowledgeCommand
     from agent.foundation.clock import Clock
     from agent.runtime.actions import Action
+    from agent.runtime.lookout import Rules
     from agent.runtime.poller import Poller
     from agent.settings import Configuration
 
@@ -102,6 +103,15 @@ def read(configuration: Configuration) -> tuple[Bound, str]:
     return found, problem
 
 
+def read_all(configuration: Configuration) -> tuple[Rules, str]:
+    """The rules for every version of the layout that holds or is to come, so that nobody waits at its midnight."""
+    versions = configuration.layouts
+    now = next(i for i, one in enumerate(versions) if one.version == configuration.layout.version)
+    found = {one.version: read(configuration._replace(layout=one)) for one in versions[max(0, now - 1) :]}
+    problems = dict.fromkeys(problem for _, problem in found.values() if problem)
+    return lambda layout: found[layout.version][0], "\n".join(problems)
+
+
 def _otherwise(configuration: Configuration, kept: Path) -> Bound:
     from agent.layouts import read_rules  # noqa: PLC0415 - as above
 
@@ -167,7 +177,7 @@ class Alerting(NamedTuple):
     @property
     def tasks(self) -> dict[str, Coroutine[object, object, object]]:
         """What runs for ever."""
-        return {"alarms": self.alarms.run(lambda: read(self.configuration)), "actions": self.outgoing.run()}
+        return {"alarms": self.alarms.run(lambda: read_all(self.configuration)), "actions": self.outgoing.run()}
 
     def connect(
         self,

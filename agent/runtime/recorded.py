@@ -77,6 +77,11 @@ class Recording:
         return int(self._end[-1]) if self.size else 0
 
     @property
+    def first(self) -> int:
+        """The end of the minute in which the first interval ended: when a running store would have known of it."""
+        return -(-int(self._end[0]) // MINUTE) * MINUTE if self.size else 0
+
+    @property
     def typical(self) -> int:
         """How long most intervals are, in seconds."""
         return int(np.median(self._end - self._start)) if self.size else 0

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from agent.buffer.buffer import Buffer, Tally
     from agent.foundation.clock import Clock
-    from agent.runtime.alarms import Alarms, Raised
+    from agent.runtime.alarms import Alarms
     from agent.runtime.audits import Audits
     from agent.runtime.backfill import Backfill
     from agent.runtime.collector import Collector
     from agent.runtime.cycle import Cycle
     from agent.runtime.doubt import Doubt
+    from agent.runtime.lookout import Raised
     from agent.runtime.outgoing import Outgoing
     from agent.runtime.poller import Poller
     from agent.sync.uplink import Contact

@@ -27,7 +27,10 @@ from agent.foundation.toml import load
 from agent.runtime.alarms import Alarms
 from agent.runtime.cycle import Cycle
 from agent.runtime.outgoing import Outgoing
+from agent.runtime.recorded import Columns, Recording
 from tests.metrics.days import taught
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -136,6 +139,14 @@ class Stages:
         return read_alerts(self.buffer.path)
 
 
+def recorded(rows: Iterable[Observation]) -> Recording:
+    """The same rows as somebody recorded them."""
+    rows = list(rows)
+    series = sorted({(row.sensor, row.place, row.metric) for row in rows})
+    columns = zip(*((series.index(row[:3]), *row[3:8]) for row in rows), strict=True)
+    return Recording(Columns(series, *map(np.array, columns)))
+
+
 def read_alerts(path: Path) -> list[Alert]:
     with closing(sqlite3.connect(path)) as connection:
         return [Alert(*row[1:-1]) for row in connection.execute("SELECT * FROM alert ORDER BY number")]
@@ -155,7 +166,7 @@ async def stages(path: Path, written: str = "", *actions: object) -> AsyncIterat
     await alarms.load({})
     cycle = Cycle(buffer, (LAYOUT,), Hands(), alarms)
     await cycle.catch_up()
-    alarms.use(bound(rules(written), LAYOUT))
+    alarms.use(lambda layout: bound(rules(written), layout))
     try:
         yield Stages(buffer, alarms, cycle)
     finally:

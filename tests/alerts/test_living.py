@@ -12,7 +12,21 @@ from pathlib import Path
 import pytest
 
 from agent.contract.observation import Origin
-from tests.alerts.living import MIDNIGHT, Hands, clock, read_alerts, stages, teach, told
+from agent.alerts.binding import bound
+from agent.runtime import replay
+from tests.alerts.living import (
+    LAYOUT,
+    MIDNIGHT,
+    Hands,
+    between,
+    clock,
+    read_alerts,
+    recorded,
+    rules,
+    stages,
+    teach,
+    told,
+)
 
 HOUSE = Path(__file__).parents[2]
 SILENT = (("14:30", "16:15"),)
@@ -83,6 +97,49 @@ def test_a_day_with_silent_cameras_resolves_nothing_falsely(tmp_path):
         for sensor in ("door", "jewels", "till")
     ]
     assert {alert.rule for alert in alerts if alert.state == "firing"} == {rule for rule, *_ in DAY} | {"data-gap"}
+
+
+MUTE = (("11:15", "11:50"), ("12:10", "12:50"), ("14:20", "15:30"), ("17:10", "18:00"), ("19:10", "19:40"))
+
+
+def test_silence_over_every_alert_ends_none_of_them(tmp_path):
+    """Cameras fall silent while each alert is open and answer when its cause is gone: none ends before they answer."""
+    alerts = asyncio.run(lived(tmp_path / "buffer.db", MUTE))
+    known = [alert for alert in alerts if alert.rule != "data-gap"]
+    while_mute = [alert for alert in known for first, last in MUTE if between(alert.at, first, last)]
+    over = {(alert.rule, alert.id) for alert in known if alert.state == "resolved"}
+
+    assert {alert.rule for alert in known if alert.state == "firing"} >= {rule for rule, *_ in DAY} - {"silent-sensor"}
+    assert {alert.state for alert in while_mute} <= {"firing", "unknown"}
+    assert {alert.rule for alert in while_mute if alert.state == "unknown"} >= {"unattended", "overcrowding"}
+    assert over == {(alert.rule, alert.id) for alert in known if alert.state == "firing"}
+    assert [
+        len([one for one in alerts if (one.rule, one.state) == ("data-gap", "firing") and between(one.at, *stretch)])
+        for stretch in MUTE
+    ] == [3] * len(MUTE)
+
+
+@pytest.mark.parametrize("silent", [(), MUTE])
+def test_a_replay_tells_what_the_agent_told(tmp_path, silent):
+    """The same rows, recorded and replayed with the same rules: the same steps at the same seconds, text and all."""
+    path, first, last = tmp_path / "buffer.db", clock("09:00"), clock("21:30")
+    Hands.moment = first + 60.0
+
+    async def agent():
+        async with stages(path) as living:
+            await living.live(first, last, silent)
+
+    asyncio.run(agent())
+    rows = [
+        row for at in range(first, last, 60) if not any(between(at, *stretch) for stretch in silent) for row in told(at)
+    ]
+    found = asyncio.run(
+        replay.lived(recorded(rows), (LAYOUT,), lambda layout: bound(rules(), layout), since=first, until=last)
+    )
+
+    lived_through = [alert[1:] for alert in read_alerts(path)]
+    assert len(lived_through) >= 10
+    assert [step.row[1:] for step in found.transitions] == lived_through
 
 
 def test_kills_in_the_middle_change_nothing(tmp_path):

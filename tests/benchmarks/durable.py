@@ -146,7 +146,7 @@ def live_tick() -> list[Figure]:
         alarms = Alarms(buffer, layout, "store", clock, Outgoing(buffer, clock, "store", []))
         cycle = Cycle(buffer, (layout,), clock, alarms)
         loop.run_until_complete(cycle.catch_up())
-        alarms.use(read_rules(DEFAULTS, layout))
+        alarms.use(lambda layout: read_rules(DEFAULTS, layout))
 
         def taken(rows: list[Observation]) -> float:
             loop.run_until_complete(buffer.append(rows))

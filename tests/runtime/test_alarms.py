@@ -129,7 +129,7 @@ async def watch(buffer, clock):
     await alarms.load({})
     cycle = Cycle(buffer, (LAYOUT,), clock, alarms)
     await cycle.catch_up()
-    alarms.use(bound(Rules.model_validate(tomllib.loads(RULES)), LAYOUT))
+    alarms.use(lambda layout: bound(Rules.model_validate(tomllib.loads(RULES)), layout))
 
     async def step():
         await cycle.catch_up()
