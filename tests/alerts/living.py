@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from agent.alerting import DEFAULTS
 from agent.alerts.binding import bound
 from agent.alerts.rules import Rules
@@ -29,8 +31,6 @@ from agent.runtime.cycle import Cycle
 from agent.runtime.outgoing import Outgoing
 from agent.runtime.recorded import Columns, Recording
 from tests.metrics.days import taught
-
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -173,18 +173,21 @@ async def stages(path: Path, written: str = "", *actions: object) -> AsyncIterat
         await buffer.close()
 
 
+def came_before(at: int) -> list[Observation]:
+    """Forty people come in in one minute."""
+    return [
+        Observation("door", "line:1", metric, at - 60, at, persons, Origin.LIVE, Quality.MEASURED)
+        for metric, persons in (("in", INSIDE), ("out", 0.0))
+    ]
+
+
 async def teach(path: Path, first: str = "09:00") -> None:
     """Three weeks of like days are behind the store, and forty people came in just before the first minute."""
     Hands.moment = float(clock(first))
     buffer = await Buffer.open(path, Hands(), 10**9)
     began = [float(MIDNIGHT + 4 * 3600 - DAY * n) for n in range(21, 0, -1)]
     usual = {"door/sensor": 240.0, "store": 120.0}
-    minute = (clock(first) - 60, clock(first))
-    before = [
-        Observation("door", "line:1", metric, *minute, persons, Origin.LIVE, Quality.MEASURED)
-        for metric, persons in (("in", INSIDE), ("out", 0.0))
-    ]
-    await buffer.append(before, state=taught(usual, began, LAYOUT))
+    await buffer.append(came_before(clock(first)), state=taught(usual, began, LAYOUT))
     await buffer.close()
 
 
