@@ -108,6 +108,8 @@ def test_a_real_looking_batch_is_below_six_bytes_a_row():
         (lambda f: f["cols"].pop("d"), "cols.d"),
         (lambda f: f["cols"].update(d=[0]), "empty or longer"),
         (lambda f: f["cols"].update(o=[9]), "9 is not a valid Origin"),
+        (lambda f: f["cols"].update(q=[1024]), "cols.q"),
+        (lambda f: f["cols"].update(q=[-1]), "cols.q"),
         (lambda f: f["dict"].update(place=["kitchen"]), "place 'kitchen'"),
         (lambda f: f.update(n=2), "n says 2"),
         (lambda f: f.update(seq=[[9, 5]]), "not ascending"),
@@ -156,6 +158,14 @@ def test_arbitrary_bytes_are_refused_and_nothing_else(payload):
     """Whatever comes, the answer is a WireError."""
     with pytest.raises(wire.WireError):
         wire.open_envelope(payload)
+
+
+@pytest.mark.parametrize("text", ["[[[[[[[[[[", '\\"[{]}', "\\\\", "{"])
+def test_brackets_within_words_make_no_depth(text):
+    """Words may hold brackets, quotes and backslashes; only what nests is deep."""
+    assert wire.parse_json(json.dumps({"a": [text, {"b": [text]}]}).encode()) == {"a": [text, {"b": [text]}]}
+    with pytest.raises(wire.WireError, match="nested deeper"):
+        wire.parse_json(json.dumps({"a": [text, [[[[[[[[]]]]]]]]]}).encode())
 
 
 def test_hostile_depth_is_refused():
