@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.buffer.losses import reason_of
 from agent.contract import wire
 from agent.contract.observation import LedgerEntry, Origin, Quality
 from tests.receiver.hq import START, row, rows
@@ -61,6 +62,15 @@ async def test_numbers_of_another_epoch_prove_nothing(hq, device):
     device.epoch = "e2"
     await device.send(ledger(device, 6, lost((1, 5))))
     assert await gaps(hq, device) == [(START, START + HOUR, "lost", "{[1,6)}")]
+
+
+async def test_numbers_that_a_salvage_could_not_read_are_those_of_the_epoch_it_names(hq, device):
+    """Of 4 to 9 HQ had up to 5 in that epoch; what the new one counts under these numbers proves nothing."""
+    await device.send(device.batch([(1, 5)], rows(5)))
+    device.epoch = "e2"
+    await device.send(device.batch([(6, 9)], rows(4), void=[(1, 5)]))
+    await device.send(ledger(device, 10, lost((4, 9), reason=reason_of("e1"))))
+    assert await gaps(hq, device) == [(START, START + HOUR, "lost", "{[6,10)}")]
 
 
 async def test_an_hour_that_the_device_before_told_is_not_lost(hq, device):
