@@ -122,7 +122,7 @@ async def test_a_devices_own_batches_keep_their_order():
 
 @pytest.mark.parametrize("what", ["bytes", "rows"])
 async def test_who_spent_its_credit_pauses_and_the_others_do_not(what):
-    """For as long as its debt lasts; a device that was quiet may spend half a minute's worth at once."""
+    """For as long as its debt lasts; a device that was quiet may spend ten seconds' worth at once."""
     box, seconds = inbox(rows_s=100, bytes_s=1000)
     box.put(message("eager", int(1000 * (BURST + 10)) if what == "bytes" else 1))
     if what == "rows":
