@@ -1,9 +1,10 @@
-"""How the fleet does: who is silent, late, incomplete, forked, doubled, set aside, shut out, or counts differently."""
+"""How the fleet does: who is silent, late, incomplete, forked, doubled, set aside, shut out, or has a wrong clock."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.contract.times import parse_rfc3339
 from cloud_receiver.database import forks, writers
 from cloud_receiver.database.partitions import DAY
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 SILENT_AFTER = 300  # s; health comes every minute
 LATE_AFTER = 900  # s; what is older goes by the backlog lane
+
+ASTRAY_BY = 60  # s between a device's clock and ours
+ENDS_WITHIN = 60 * DAY  # s; a certificate is renewed from a third of its two years on, so this one was not
 
 SILENT = """
 SELECT devices.device, stores.tenant, stores.store, coalesce(state.st, 'never seen') AS st, heard.last
@@ -54,6 +58,18 @@ FROM quarantine GROUP BY 1 ORDER BY 2 DESC LIMIT 100
 KNOCKING = """
 SELECT devices.device, stores.tenant, stores.store, devices.revoked, devices.tried
 FROM devices JOIN stores ON stores.id = devices.store WHERE devices.tried >= $1 ORDER BY 5 DESC LIMIT 1000
+"""
+# What a device last said of itself and when that came; its clock stands in the text as the device wrote it.
+SAID = """
+SELECT h.device, stores.tenant, stores.store, h.health->>'ts' AS said, h.received, h.health->>'clock' AS clock
+FROM device_health AS h JOIN devices USING (device) JOIN stores ON stores.id = devices.store
+WHERE devices.revoked IS NULL ORDER BY 2, 3, 1
+"""
+ENDING = """
+SELECT devices.device, stores.tenant, stores.store, newest.ends
+FROM devices JOIN stores ON stores.id = devices.store
+JOIN LATERAL (SELECT max(ends) AS ends FROM certificates WHERE certificates.device = devices.device) AS newest ON true
+WHERE devices.revoked IS NULL AND newest.ends < $1 ORDER BY 4, 1
 """
 DIFFERING = "SELECT device, mismatch AS text FROM comparisons WHERE day >= $1 AND mismatch <> '' ORDER BY 1"
 TOTALS = """
@@ -119,6 +135,26 @@ class Differing(NamedTuple):
     text: str
 
 
+class Astray(NamedTuple):
+    """A device whose clock, in its last health, was more than a minute off."""
+
+    device: str
+    tenant: str
+    store: str
+    clock: str
+    text: str
+
+
+class Ending(NamedTuple):
+    """A device whose newest certificate ends within two months, or has ended, so that the broker refuses it."""
+
+    device: str
+    tenant: str
+    store: str
+    ends: int
+    text: str
+
+
 class Totals(NamedTuple):
     """How large all this is."""
 
@@ -140,6 +176,8 @@ class Overview(NamedTuple):
     quarantined: list[Quarantined]
     differing: list[Differing]
     revoked: list[Knocking]
+    wrong_clocks: list[Astray]
+    certificates: list[Ending]
 
 
 async def overview(pool: Pool, now: int) -> Overview:
@@ -155,4 +193,38 @@ async def overview(pool: Pool, now: int) -> Overview:
         quarantined=[Quarantined(*row) for row in await pool.fetch(QUARANTINED)],
         differing=[Differing(*row) for row in await pool.fetch(DIFFERING, now - DAY)],
         revoked=[Knocking(*row) for row in await pool.fetch(KNOCKING, now - DAY)],
+        wrong_clocks=[
+            Astray(row["device"], row["tenant"], row["store"], row["clock"] or "unknown", text)
+            for row in await pool.fetch(SAID)
+            if (text := _astray(row["said"], row["received"]))
+        ],
+        certificates=[
+            Ending(row["device"], row["tenant"], row["store"], row["ends"], _ending(row["ends"], now))
+            for row in await pool.fetch(ENDING, now + ENDS_WITHIN)
+        ],
     )
+
+
+def _astray(said: str, received: int) -> str:
+    """How far a clock is off, in words; nothing where it is right, or says nothing that is a time."""
+    try:
+        ahead = parse_rfc3339(said) - received
+    except ValueError:
+        return f"says it is {said[:40]!r}"
+    if abs(ahead) <= ASTRAY_BY:
+        return ""
+    return f"{_span(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}: what it counts is put at wrong times"
+
+
+def _ending(ends: int, now: int) -> str:
+    if ends > now:
+        return f"ends in {_span(ends - now)} and was not renewed: can the device reach the enrolment port?"
+    return f"ended {_span(now - ends)} ago: the broker refuses it until it renews at the enrolment port"
+
+
+def _span(seconds: float) -> str:
+    """A length of time as a person says it: of two years nobody wants the seconds."""
+    for unit, size in (("days", DAY), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
