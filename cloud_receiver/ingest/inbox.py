@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from agent.contract.messages import Credit
     from agent.foundation.mqtt import Received
 
-# s of credit that a device which was quiet may spend at once: 100,000 rows, and of what is fresh no store has more. With
-# 30 a device that floods had the receiver work for it for ten seconds before it was turned away.
+# s of credit that a device which was quiet may spend at once: 100,000 rows, and of what is fresh no store has more.
+# With 30 a device that floods had the receiver work for it for ten seconds before it was turned away.
 BURST = 10.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 MOST_DEVICES = 20_000  # whose credit is remembered; the one that was quiet the longest is forgotten first
