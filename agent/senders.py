@@ -54,7 +54,7 @@ async def open_senders(
         OSError: the port cannot be had.
     """
     by_id = {sensor.id: sensor for sensor in configuration.settings.sensor if is_sent(sensor)}
-    drivers = {poller.sensor: poller.driver for poller in pollers}
+    by_name = {poller.sensor: poller for poller in pollers}
     boxes = [await _box(by_id[poller.sensor], poller, buffer) for poller in pollers if poller.sensor in by_id]
     if not boxes:
         return Senders(None, {})
@@ -65,7 +65,7 @@ async def open_senders(
     if topics:
         tasks["subscriber"] = Subscriber(_broker(configuration, line), topics, inbox).run()
     for name in (name for name, sensor in by_id.items() if sensor.options.get("alerts")):
-        tasks[f"stream {name}"] = follow(name, cast("Streaming", drivers[name]), inbox)
+        tasks[f"stream {name}"] = follow(by_name[name], cast("Streaming", by_name[name].driver), inbox)
     return Senders(await _listen(configuration, inbox, stack), tasks)
 
 

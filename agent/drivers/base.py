@@ -3,6 +3,7 @@
     SensorError
     ├── Unreachable   no connection, no answer in time, or the answer broke off
     ├── Refused       the credentials were not accepted
+    │   └── Forbidden they were, and this user may not read it
     ├── Unsupported   this model or firmware does not have it
     └── Garbled       an answer came and could not be understood; keeps the raw text
 
@@ -32,6 +33,10 @@ class Unreachable(SensorError):
 
 class Refused(SensorError):
     """The device does not accept the credentials."""
+
+
+class Forbidden(Refused):
+    """The device knows the user, who may not read this."""
 
 
 class Unsupported(SensorError):

@@ -12,7 +12,7 @@ import structlog
 
 from agent.contract.observation import LedgerEntry
 from agent.contract.times import HOUR
-from agent.drivers.base import Kind, SensorError, Unsupported
+from agent.drivers.base import Kind, Refused, SensorError, Unreachable, Unsupported
 from agent.runtime.occupant import REPLACED
 from agent.runtime.readings import SETTLE, backfilled
 
@@ -156,7 +156,12 @@ class Backfill:
     async def _read(self, stretch: Stretch, upto: int) -> None:
         try:
             async with self._poller.turn, asyncio.timeout(DEADLINE):
+                if self._poller.refused_for:
+                    raise Unreachable("its account was refused just now, and is not tried again so soon")
                 history = await self._poller.driver.history(stretch.kind, stretch.at, upto)
+        except Refused as error:
+            self._poller.back_off([error])
+            raise
         except Unsupported:
             self.progress.done += _hours(stretch)
             self._stretches.remove(stretch)

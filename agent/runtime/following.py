@@ -11,19 +11,21 @@ import structlog
 
 from agent.drivers.base import Garbled, Refused, SensorError
 from agent.runtime.inbox import NotStored
-from agent.runtime.poller import BACK_OFF_CAP, BACK_OFF_FIRST, REFUSED_EVERY
+from agent.runtime.poller import BACK_OFF_CAP, BACK_OFF_FIRST
 
 if TYPE_CHECKING:
     from agent.drivers.base import Streaming
     from agent.runtime.inbox import Inbox
+    from agent.runtime.poller import Poller
 
 log = structlog.get_logger()
 
 
-async def follow(sensor: str, driver: Streaming, inbox: Inbox) -> None:
+async def follow(poller: Poller, driver: Streaming, inbox: Inbox) -> None:
     """Read a device's stream for ever; what it says while the connection is down is its memory's to tell."""
-    pause = BACK_OFF_FIRST
+    sensor, pause = poller.sensor, BACK_OFF_FIRST
     while True:
+        await asyncio.sleep(poller.refused_for)
         why = "it ended"
         try:
             async for message in driver.messages():
@@ -31,7 +33,8 @@ async def follow(sensor: str, driver: Streaming, inbox: Inbox) -> None:
                 with suppress(Garbled, NotStored):  # the inbox has said so, and nothing can be sent back
                     await inbox.put(sensor, message, "application/xml", {})
         except Refused as error:
-            why, pause = str(error), REFUSED_EVERY
+            why = str(error)
+            poller.back_off([error])
         except SensorError as error:
             why = str(error)
         log.info("stream_ended", sensor=sensor, why=why)

@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,7 @@ import structlog
 
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality, checked
 from agent.contract.times import DAY, HOUR, MINUTE
-from agent.drivers.base import Counter, Driver, Garbled, Kind, Known, Refused, SensorError, Unsupported
+from agent.drivers.base import Counter, Driver, Forbidden, Garbled, Kind, Known, Refused, SensorError, Unsupported
 from agent.runtime import gaps
 from agent.runtime.book import Book, Condition
 from agent.runtime.corrected import Corrected
@@ -38,16 +39,22 @@ SET_BY = 300  # seconds: somebody set its clock, rather than that it drifted
 INTERVALS = (Kind.LINES, Kind.REGIONS, Kind.HEAT)
 
 
-class Asked(NamedTuple):
+@dataclass
+class Asked:
     """What a sensor answered at one tick, kind by kind; a kind that failed is missing."""
 
-    history: dict[Kind, History]
-    counters: Sequence[Counter] | None
-    problems: list[SensorError]
+    history: dict[Kind, History] = field(default_factory=dict)
+    counters: Sequence[Counter] | None = None
+    problems: list[SensorError] = field(default_factory=list)
     who: Identity | None = None
 
+    @property
+    def answered(self) -> bool:
+        """Whether there was any answer with counts."""
+        return bool(self.history) or self.counters is not None
 
-NOTHING = Asked({}, None, [])  # nothing was due, or the device only sends
+
+NOTHING = Asked()  # nothing was due, or the device only sends
 
 
 class Polled(NamedTuple):
@@ -79,7 +86,7 @@ class Poller:
         self.handed_over: list[tuple[Kind, int, int]] = []  # by the last digest
         self.is_filling: Callable[[int, int], bool] = lambda _start, _end: False  # the backfill's, set by the collector
         self._ask_who_at: float = 0 if isinstance(driver, Known) else math.inf
-        self._not_before = 0.0
+        self._not_before = self._refused_until = 0.0
         self._wait = BACK_OFF_FIRST
         self._unsupported: set[Kind] = set()
         self._asked_at: dict[Kind, int] = {}
@@ -100,39 +107,44 @@ class Poller:
 
     async def ask(self, tick: int) -> Asked | None:
         """Everything due at this tick, within the deadline; None while backing off."""
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._not_before:
+        if asyncio.get_running_loop().time() < self._not_before:
             return None
-        asked = Asked({}, None, [])
+        asked = Asked()
         try:
             async with self.turn, asyncio.timeout(DEADLINE):
-                asked = await self._ask_all(tick, asked)
+                await self._ask_all(tick, asked)
         except TimeoutError:
             asked.problems.append(SensorError(f"no complete answer within {DEADLINE:g} s"))
-        self._back_off(asked.problems, loop.time())
+        self.back_off(asked.problems)
         return asked
 
-    async def _ask_all(self, tick: int, asked: Asked) -> Asked:
-        counters: Sequence[Counter] | None = None
+    async def _ask_all(self, tick: int, asked: Asked) -> None:
+        """Totals first: they need no clock, and where they were told it is no password that the clock refuses."""
         due = self._due(tick)
-        if tick >= self._ask_clock_at and (due or self.doubted()):
-            await self._ask_clock(tick)
+        if Kind.COUNTERS in due:
+            await self._ask_for(Kind.COUNTERS, tick, asked)
+        if not asked.problems and tick >= self._ask_clock_at and (due or self.doubted()):
+            await self._ask_clock(tick, asked)
             due = due or self._due(tick)
         for kind in due:
-            try:
-                if kind is Kind.COUNTERS:
-                    counters = await self.driver.counters()
-                else:
-                    asked.history[kind] = await self.driver.history(kind, *self._span(kind, tick))
-            except Unsupported as error:
-                self._unsupported.add(kind)
-                log.info("kind_unsupported", sensor=self.sensor, kind=kind.value, why=str(error))
-            except SensorError as error:
-                asked.problems.append(error)
-                if not asked.history and counters is None:
-                    break  # a device that does not answer one question is not asked three more
-        answered = bool(asked.history) or counters is not None
-        return asked._replace(counters=counters, who=await self._who(tick) if answered and not asked.problems else None)
+            if asked.problems and not asked.answered:
+                return  # a device that does not answer one question is not asked three more
+            if kind is not Kind.COUNTERS:
+                await self._ask_for(kind, tick, asked)
+        if asked.answered and not asked.problems:
+            asked.who = await self._who(tick)
+
+    async def _ask_for(self, kind: Kind, tick: int, asked: Asked) -> None:
+        try:
+            if kind is Kind.COUNTERS:
+                asked.counters = await self.driver.counters()
+            else:
+                asked.history[kind] = await self.driver.history(kind, *self._span(kind, tick))
+        except Unsupported as error:
+            self._unsupported.add(kind)
+            log.info("kind_unsupported", sensor=self.sensor, kind=kind.value, why=str(error))
+        except SensorError as error:
+            asked.problems.append(error)
 
     async def _who(self, tick: int) -> Identity | None:
         """Who answers, asked after the counts were: then it is no wrong password that is refused here."""
@@ -146,14 +158,18 @@ class Poller:
             return None
         return told
 
-    async def _ask_clock(self, tick: int) -> None:
+    async def _ask_clock(self, tick: int, asked: Asked) -> None:
         """Compare its clock with ours, where it tells; a device that does not is not asked again today."""
         self._ask_clock_at, began = tick + CLOCK_EVERY, self._now()
         before, piece = self.timepiece.shift, self.timepiece
         try:
             shown = await self.driver.clock()  # type: ignore[attr-defined]  # base.Known; AttributeError is caught
-        except (AttributeError, Unsupported, Refused):
+        except (AttributeError, Unsupported, Forbidden):
             self._ask_clock_at = tick + DAY
+        except Refused as error:
+            self._ask_clock_at = tick + DAY
+            if not asked.answered:  # it may be the password, which is then not tried again before its time
+                asked.problems.append(error)
         except SensorError:
             return
         else:
@@ -209,13 +225,22 @@ class Poller:
         until = self._hour(tick)
         return min(since, until - HOUR), until
 
-    def _back_off(self, problems: list[SensorError], now: float) -> None:
+    def back_off(self, problems: Sequence[SensorError]) -> None:
+        """Leave it alone for a while, the longer the more often it failed; a refused account always for as long."""
         if not problems:
             self._wait = BACK_OFF_FIRST
             return
-        refused = any(isinstance(problem, Refused) for problem in problems)
-        self._not_before = now + (REFUSED_EVERY if refused else self._wait * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
+        now = asyncio.get_running_loop().time()
+        if any(isinstance(problem, Refused) for problem in problems):
+            self._not_before = self._refused_until = now + REFUSED_EVERY
+        else:
+            self._not_before = now + self._wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, hides nothing
         self._wait = min(BACK_OFF_CAP, self._wait * 2)
+
+    @property
+    def refused_for(self) -> float:
+        """Real seconds until the account may be tried again by anybody: poller, backfill or stream."""
+        return max(0.0, self._refused_until - asyncio.get_running_loop().time())
 
     # ---- making rows
 
@@ -239,7 +264,7 @@ class Poller:
         rows, unfit = fit(rows)
         problems = [*asked.problems, *(garbled for history in asked.history.values() for garbled in history.problems)]
         problems += unfit
-        entries += self._note(tick, problems, answered=bool(asked.history) or asked.counters is not None)
+        entries += self._note(tick, problems, answered=asked.answered)
         return Polled(rows, entries + self._answered_gaps(), self._state())
 
     def _hand_over(self, tick: int) -> list[tuple[Kind, int, int]]:
@@ -343,9 +368,8 @@ def state_name(sensor: str) -> str:
 
 
 def _reason(problem: SensorError) -> str:
-    return {"Unreachable": "no answer", "Refused": "credentials refused", "Garbled": "answer not understood"}.get(
-        type(problem).__name__, "no answer"
-    )
+    reasons = {Forbidden: "not allowed", Refused: "credentials refused", Garbled: "answer not understood"}
+    return next((why for kind, why in reasons.items() if isinstance(problem, kind)), "no answer")
 
 
 def _raw(problem: SensorError) -> dict[str, str]:

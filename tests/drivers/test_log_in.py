@@ -7,7 +7,7 @@ import re
 import pytest
 from aiohttp import web
 
-from agent.drivers.base import Refused
+from agent.drivers.base import Refused, Unreachable
 from agent.drivers.reading.fetch import Access
 
 CANARY = "canary of a password"
@@ -132,15 +132,48 @@ async def test_password_changed(rig, offers):
 
 
 async def test_nonce_runs_out(rig):
-    """A nonce that has run out is no wrong password: the new one is answered in the same call."""
+    """A nonce that the camera says has run out is no wrong password: the new one is answered in the same call."""
+
+    camera = Camera(DIGEST)
+    access = Access(await rig.device(await rig.serve(camera.answer), username="counter", password=CANARY))
+    await access.get(TARGET)
+    camera.nonce, camera.offers = "nonce-2", [DIGEST + ", stale=TRUE"]
+
+    assert await access.get(TARGET) == b"counts"
+    assert len(camera.seen) == 4
+
+
+async def test_nonce_runs_out_without_a_word(rig):
+    """It may have been the password, which is not tried again at once; a camera that does so is known from then on."""
 
     camera = Camera(DIGEST)
     access = Access(await rig.device(await rig.serve(camera.answer), username="counter", password=CANARY))
     await access.get(TARGET)
     camera.nonce = "nonce-2"
+    camera.seen.clear()
 
+    with pytest.raises(Unreachable, match="anew"):
+        await access.get(TARGET)
+    assert len([sent for sent in camera.seen if sent]) == 1
     assert await access.get(TARGET) == b"counts"
-    assert len(camera.seen) == 4
+    camera.nonce = "nonce-3"
+    assert await access.get(TARGET) == b"counts"
+
+
+async def test_password_changed_under_a_new_nonce(rig):
+    """A call sends at most one credential that may be wrong, also to a camera that offers another nonce each time."""
+
+    camera = Camera(DIGEST)
+    access = Access(await rig.device(await rig.serve(camera.answer), username="counter", password=CANARY))
+    await access.get(TARGET)
+    camera.password = ANOTHER
+    for number, error in enumerate([Unreachable, Refused, Refused]):
+        camera.nonce = f"another-{number}"
+        camera.seen.clear()
+
+        with pytest.raises(error):
+            await access.get(TARGET)
+        assert len([sent for sent in camera.seen if sent]) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from agent.contract.observation import Origin
 from agent.drivers.base import Device
 from agent.drivers.reading.brands import brand
 from agent.runtime import following
+from agent.runtime.book import Book
 from agent.runtime.following import follow
+from agent.runtime.poller import Poller
 from tests.runtime.test_inbox import NOON, clock, store  # noqa: F401 - a fixture
 
 ALERT = """--boundary\r\nContent-Type: application/xml\r\n\r\n
@@ -45,7 +47,8 @@ async def test_each_alert_of_a_stream_counts_once(tmp_path, clock, monkeypatch):
     async with store(tmp_path, clock, "hikvision") as one:
         device = one.box.driver._device
         at = Device("door", f"{host}:{port}", device.zone, device.session, clock.now, "counter", "example")
-        following_it = asyncio.create_task(follow("door", brand("hikvision").open_driver(at), one.inbox))
+        driver = brand("hikvision").open_driver(at)
+        following_it = asyncio.create_task(follow(Poller("door", driver, device.zone, Book()), driver, one.inbox))
         async with asyncio.timeout(20):
             while len(rows := {key: row for key, row in (await one.rows(Origin.PUSH)).items() if row[1]}) < 9:  # noqa: ASYNC110 - no event of ours
                 await asyncio.sleep(0.02)

@@ -55,19 +55,21 @@ class Axis:
 
 
 @asynccontextmanager
-async def store(folder, clock, address, driver, **options):
+async def store(folder, clock, address, driver, username="", **options):
     """The collecting half of a store with one sensor, put together as the agent does."""
     sensor = SimpleNamespace(
-        id="door", driver=driver, address=address, username="", password_file="", options=options, installed=None
+        id="door", driver=driver, address=address, username=username, password_file="", options=options, installed=None
     )
     settings = SimpleNamespace(sensor=[sensor], history=SimpleNamespace(days=7, pause=0.0))
     configuration = SimpleNamespace(settings=settings, zone_of=lambda _: ZONE, secret=lambda _: "")
     buffer = await Buffer.open(folder / "buffer.db", clock, 10**8)
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        one = await open_poller(configuration, sensor, session, buffer, clock)
-        fill = await open_backfill(configuration, one, buffer, clock)
-        yield Collector([one], {"door": fill}, buffer, clock), fill, buffer
-    await buffer.close()
+    try:
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            one = await open_poller(configuration, sensor, session, buffer, clock)
+            fill = await open_backfill(configuration, one, buffer, clock)
+            yield Collector([one], {"door": fill}, buffer, clock), fill, buffer
+    finally:
+        await buffer.close()  # its thread would keep a test that failed from ending
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ class Basic:
     """The password as it is, in every request."""
 
     nonce = ""
+    stale = False
     strength = 0
 
     def header(self, _target: str, username: str, password: str, _method: str = "GET") -> str:
@@ -70,6 +71,7 @@ class Digest:
             ValueError: it cannot be answered: no nonce, an unknown algorithm, or no qop of `auth`.
         """
         self.nonce = parameters.get("nonce", "")
+        self.stale = parameters.get("stale", "").lower() == "true"  # the last nonce ran out; it was not the password
         self._realm = parameters.get("realm", "")
         self._opaque = parameters.get("opaque")
         self._algorithm = parameters.get("algorithm")

@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from agent.drivers.base import Garbled, Refused, SensorError, Unreachable, Unsupported
+from agent.drivers.base import Forbidden, Garbled, Refused, SensorError, Unreachable, Unsupported
 from agent.drivers.reading.authorization import Basic, Digest, strongest
 from agent.drivers.reading.text import is_page, text_of
 
@@ -65,6 +65,8 @@ class Access:
         self._device = device
         self._deadline = deadline
         self._way: Basic | Digest | None = None
+        self._renews = False  # nonces run out without a word that they did
+        self._doubted = False  # the last nonce was refused so, and it may have been the password
 
     async def get(self, target: str, **headers: str) -> bytes:
         """The body of a GET of this target: path and query, sent exactly as given."""
@@ -86,15 +88,17 @@ class Access:
         used = self._way
         answer = await self._once(request, used)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            self._way = None
             way = self._way_in(answer.offers, used)
             answer = await self._once(request, way)
             if answer.status == HTTPStatus.UNAUTHORIZED:
+                self._doubted = False
                 raise Refused("it does not accept the user name and password")
-            self._way = way
+            self._way, self._renews, self._doubted = way, self._renews or self._doubted, False
         return answer.body
 
     def _way_in(self, offers: Sequence[str], used: Basic | Digest | None) -> Basic | Digest:
+        """How to log in to who asks for it; nothing is sent where the password that was sent may be what is wrong."""
+        self._way = None
         if not self._device.username:
             raise Refused("it asks for a user name and password, and none is configured")
         way = strongest(offers)
@@ -102,6 +106,9 @@ class Access:
             raise Refused("it asks for a log-in that is neither Basic nor Digest")
         if used and used.nonce == way.nonce:  # no new nonce: it was the password
             raise Refused("it does not accept the user name and password")
+        if used and not (way.stale or self._renews):
+            self._doubted = True
+            raise Unreachable("it wants to be logged in to anew, and does not say why")
         return way
 
     async def _once(self, request: _Request, way: Basic | Digest | None) -> _Answer:
@@ -182,7 +189,7 @@ def _said(error: Exception, deadline: float) -> str:
 def _accept(response: aiohttp.ClientResponse) -> None:
     status = response.status
     if status == HTTPStatus.FORBIDDEN:
-        raise Refused("this user may not read it (status 403)")
+        raise Forbidden("this user may not read it (status 403)")
     if status in _MISSING:
         raise Unsupported(f"this model or firmware does not have it (status {status})")
     if status // 100 == 3:  # noqa: PLR2004 - the class of redirections
