@@ -84,11 +84,14 @@ def page_of(folder, port, words, *, files="", before=(), environment=None):
             address = re.search(r"http://[^\"]+", (folder / "ready").read_text())[0]
 
             def look():
-                page = urllib.request.urlopen(address, timeout=10).read().decode()  # noqa: S310 - our own page
+                try:
+                    page = urllib.request.urlopen(address, timeout=10).read().decode()  # noqa: S310 - our own page
+                except TimeoutError:  # a page is no promise of ten seconds on a machine that does other things
+                    return ""
                 plain = " ".join(re.sub("<[^>]+>", " ", page).replace("&#39;", "'").split())
                 return plain if words in plain else ""
 
-            return patiently(look, 30)
+            return patiently(look, 60)
         finally:
             os.killpg(agent.pid, signal.SIGTERM)  # faketime is a process of its own before it
             agent.wait(20)
