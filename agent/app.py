@@ -35,6 +35,7 @@ from agent.foundation.tasks import install_stop_signals, run_until_stopped
 from agent.foundation.toml import ConfigurationError
 from agent.foundation.trust import known_time
 from agent.last_good import choose, keep
+from agent.runtime.attendance import Attendance
 from agent.runtime.audits import Audits
 from agent.runtime.collector import Collector
 from agent.runtime.cycle import Cycle
@@ -104,7 +105,12 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         if not problem:
             keep(own)
         senders = await open_senders(configuration, link_settings(configuration), pollers, buffer, clock, doubt, stack)
-        wishes: dict[str, Wish] = {"count": audits.wish, "acknowledge": alerts.wish}
+        attendance = Attendance(buffer, configuration.layouts, clock)
+        wishes: dict[str, Wish] = {
+            "count": audits.wish,
+            "acknowledge": alerts.wish,
+            "staff": attendance.wish,
+        }
         url = await _open_page(configuration, report, alerts, wishes, buffer, stack)
         _tell_ready(ready_file, url, senders.port)
         tasks: dict[str, Coroutine[object, object, object]] = {
@@ -173,7 +179,7 @@ async def _open_page(
 ) -> str:
     """Serve the page on its port and, for the command line, on the local socket; the page's URL."""
     settings, socket = configuration.settings.page, configuration.socket_path
-    taking = Taking(alerts.here, configuration.secret(settings.pin_file))
+    taking = Taking(alerts.here, configuration.secret(settings.pin_file), wishes["staff"])
     page = application(report.view, buffer.changed, hosts=settings.names, taking=taking)
     runner, port = await serve(page, settings.host, settings.port)
     stack.push_async_callback(runner.cleanup)

@@ -18,6 +18,7 @@ from agent.commands.decode import decode
 from agent.commands.poll import poll
 from agent.commands.replay import replay
 from agent.commands.spoken import CONFIG, ConfigOption, configuration, end, made
+from agent.commands.staff import staff
 from agent.commands.status import dead_letters, status
 from agent.contract.topics import Branch
 from agent.foundation.clock import Clock, parse_clock
@@ -31,7 +32,7 @@ layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store
 app.add_typer(layouts, name="layout")
 app.add_typer(cameras, name="camera")
 app.add_typer(alerts.app, name="alerts")
-for command in (status, discover, poll, count, replay, decode, dead_letters):
+for command in (status, discover, poll, count, staff, replay, decode, dead_letters):
     app.command()(command)
 
 

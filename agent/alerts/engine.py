@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.alerts.facts import OF_IT, Fact, Inputs, Verdict
+from agent.alerts.facts import OF_IT, OF_PEOPLE, Fact, Inputs, Verdict
 from agent.alerts.incidents import incident_of
 from agent.alerts.life import NEVER, Surroundings, Told, acknowledged, advanced, is_flapping
 from agent.alerts.state import NEW, Life, State, Transition
@@ -42,6 +42,7 @@ class Engine:
     def __init__(self, store: str, layout: Layout, rules: Bound) -> None:
         self._store = store
         self._layout = layout
+        self.is_entered = layout.staffing.entered  # people say where staff is
         self._maintenance = rules.maintenance
         self._watches = {watch.key: watch for watch in rules.watches}
         self._gaps = {watch.key: watch for watch in rules.gaps}
@@ -268,13 +269,18 @@ class _Run:
     def _silent(self, watch: Watch, stale_at: float) -> tuple[str, ...]:
         """Who is to blame once the inputs are too old: the sensors that told nothing for as long, else the scope.
 
-        An input that never was, such as a baseline before there is history, is nobody's failure.
+        An input that never was, such as a baseline before there is history, is nobody's failure, and neither is one
+        that nobody has entered today.
         """
         if stale_at > self._clock:
             return ()
         oldest = self._clock - watch.rule.stale_after
         silent = [s for s in sorted(watch.sensors) if max(self.state.seen.get(s, 0.0), self.state.began) <= oldest]
-        never = any(key not in self.state.facts for key in self.engine.reads[watch.key])
+        held, entered = self.state.facts, self.engine.is_entered
+        never = any(
+            key not in held or (entered and key[1] in OF_PEOPLE and held[key].at <= oldest)
+            for key in self.engine.reads[watch.key]
+        )
         if (never and not silent) or not self.engine.around(watch, self._clock, fresh=False).applies:
             return ()
         return tuple(f"{sensor}/sensor" for sensor in silent) or (() if never else (watch.scope,))

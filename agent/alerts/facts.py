@@ -14,6 +14,9 @@ STORE = "store"
 # Figures of a sensor that the agent says of it: they do not show that it answers.
 OF_IT = frozenset({"silent_seconds", "clock_off_seconds", "completeness_ratio"})
 
+# Figures that need somebody who enters staff, in stores where people do: that nobody has today is no sensor's failure.
+OF_PEOPLE = frozenset({"staff", "unattended_seconds"})
+
 
 class Fact(NamedTuple):
     """A metric's value in a scope as of the moment `at` (UTC seconds); None: it could not be worked out.

@@ -172,7 +172,7 @@ class _Rows:
             return
         series = self._series.get((sensor, place, metric))
         if series is None:
-            if sensor == STORE:
+            if sensor == STORE and metric != "staff":
                 self._worked_out += 1
                 return
             series = self._new_series(sensor, place, metric)

@@ -119,7 +119,7 @@ ZONE_FIGURES = (
 )
 SENSOR_FIGURES = (
     Figure("crossings", "persons", INFINITE, "all crossings of its lines in each interval", need.crossings),
-    Figure("completeness_ratio", "share", 1.0, "how much of the open time it answered for", need.nothing),
+    Figure("completeness_ratio", "share", 1.0, "how much of the last hour it told of", need.nothing),
     Figure(
         "silent_log10", "log10", 0.0, "whether its silence is still chance, after 2 weeks", need.crossings, -INFINITE
     ),

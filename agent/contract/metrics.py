@@ -35,7 +35,12 @@ _ROWS = (
     Metric("queue_length", "persons", Adds.MEAN, "persons waiting"),
     Metric("queue_wait", "s", Adds.MEAN, "wait of those who were served in the interval"),
     Metric("abandoned", "persons", Adds.SUM, "persons who left the queue unserved"),
-    Metric("staff", "persons", Adds.SUM, "persons the device tagged as staff"),
+    Metric(
+        "staff",
+        "persons",
+        Adds.SUM,
+        "persons tagged as staff by the device, or (sensor `store`) entered by hand from `start` on",
+    ),
     Metric("alarm_counter", "0 or 1", Adds.MAX, "the device's counter alarm; written on change and once an hour"),
     Metric("alarm_region_in", "0 or 1", Adds.MAX, "the device's region entrance alarm; on change and once an hour"),
     Metric("alarm_region_out", "0 or 1", Adds.MAX, "the device's region exit alarm; on change and once an hour"),

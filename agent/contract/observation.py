@@ -93,6 +93,11 @@ class Observation(NamedTuple):
         return self.value is not None and self.origin is not Origin.EDGE and not self.quality & Quality.PROVISIONAL
 
     @property
+    def by_hand(self) -> bool:
+        """Whether a person entered it: staff in a zone, from `start` on, which no device told."""
+        return self.sensor == "store" and self.metric == "staff" and self.origin is not Origin.EDGE
+
+    @property
     def counted(self) -> bool:
         """Whether the value may be counted as observed."""
         return self.value is not None and not self.quality & Quality.UNCONFIRMED

@@ -29,6 +29,16 @@ def person_seconds(day: Day, scope: str, first: int, last: int) -> Estimate:
     )
 
 
+def staffed(day: Day, now: float) -> dict[tuple[str, str], Estimate]:
+    """Staff in each zone as entered last, by (metric, place): it holds until the next entry, or the day's end."""
+    newest = {place: max((at for at in told if at <= now), default=None) for place, told in day.staff.items()}
+    return {
+        ("staff", place): Estimate(day.staff[place][at], 1.0)
+        for place, at in newest.items()
+        if at is not None and not np.isnan(day.staff[place][at])
+    }
+
+
 def piled_up(day: Day, scope: str, _first: int, last: int) -> Estimate:
     """Persons by which those who came in have outrun those who left, beyond what a zone takes in its stride."""
     area, since = day.areas[scope], max(0, last - LOOK_BACK)

@@ -28,6 +28,7 @@ Key = tuple[str, str, str]  # sensor, place, metric
 
 # Variance a crossing, a minute, and a minute without any count add to occupancy (reference: self-calibrated doors).
 NOISE = np.array([0.1, 0.02, 1.0])
+FLAGS = ("alarm_counter", "alarm_region_in", "alarm_region_out")  # written on change: no count of a stretch
 WHOLE = 0.95  # completeness of a day from which its balance is believed
 
 
@@ -50,6 +51,7 @@ class Day:
         self._finished_to: dict[int, int] = {}  # the last minute of a series' finished intervals
         self.is_over = False  # looked back on from its end
         self.newest: dict[str, int] = {}  # the end of the newest row of each sensor
+        self.staff: dict[str, dict[int, float]] = {}  # entered by hand: how many are in a zone from a moment on
         self.usual: dict[str, Usual] = {}  # what the day usually brings, by scope
         self.past: list[Lesson] = []  # of the days before, for what only a whole day tells, and so are these:
         self.past_minutes: list[Minutes] = []
@@ -73,6 +75,9 @@ class Day:
         """A row lands whole in the minute it ends in: a wide one is never spread, and a sum of minutes stays exact."""
         for row in rows:
             if row.origin is Origin.EDGE or not self.start < row.end <= self.end:
+                continue
+            if row.by_hand:
+                self.staff.setdefault(row.place, {})[row.start] = np.nan if row.value is None else row.value
                 continue
             i = self._row_of((row.sensor, row.place, row.metric))
             value = row.value if row.counted and row.value is not None else np.nan
@@ -275,6 +280,14 @@ class Day:
         own = next((one for one in self.layout.sensor if one.id == sensor), None)
         lines = [(sensor, f"line:{line.number}") for line in own.line] if own else []
         return np.concatenate([self.rows_of(lines, "in"), self.rows_of(lines, "out")])
+
+    def told_by(self, sensor: str) -> Floats:
+        """Which share of a sensor's lines told of each minute; without lines, whether any of its other counts did."""
+        rows = self.rows_of_sensor(sensor)
+        if rows.size:
+            return self.covered[rows].mean(axis=0)
+        others = [i for (own, _, metric), i in self._index.items() if own == sensor and metric not in FLAGS]
+        return self.covered[others].any(axis=0).astype(np.float64)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """What is made the first time and then kept, of a day that is over."""

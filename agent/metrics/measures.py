@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from agent.contract.times import MINUTE
+from agent.contract.times import HOUR, MINUTE
 from agent.kernels.occupancy import presence
 from agent.kernels.shares import share_with_interval
 from agent.kernels.stays import mean_stay, stay_per_visit
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NINETY = 1.64  # normal quantiles: occupancy is published with 90 %, shares with 95 %
 NINETY_FIVE = 1.96
 FEWEST = 30.0  # persons at the door, below which a capture rate says nothing
+SOONEST = 15  # minutes of a day before which a share of them says little
 WITHHELD = 0.5  # completeness below which a number is not published
 
 
@@ -114,6 +115,14 @@ def draw_ratio(day: Day, scope: str, first: int, last: int) -> Estimate:
     return Estimate(value, min(came.completeness, passing.completeness))
 
 
+def observed(day: Day, sensor: str, last: int) -> float | None:
+    """The share that a sensor told of the hour before a minute; None before a quarter of an hour of the day is over."""
+    since = max(0, last - HOUR // MINUTE)
+    if last - since < SOONEST:
+        return None
+    return float(day.told_by(sensor)[since:last].mean())
+
+
 def completeness(day: Day, scope: str, first: int, last: int) -> Estimate:
     """How much of the window the entrance lines told of, or a sensor of its lines and regions.
 
@@ -122,10 +131,7 @@ def completeness(day: Day, scope: str, first: int, last: int) -> Estimate:
     if scope == "store":
         told = np.minimum(day.entered.told[first:last], day.left.told[first:last])
     else:
-        rows = day.rows_of_sensor(scope.partition("/")[0])
-        if not rows.size:
-            return Estimate(0.0, 1.0)
-        told = day.covered[rows, first:last].mean(axis=0)
+        told = day.told_by(scope.partition("/")[0])[first:last]
     usual = day.usual.get(scope)
     weights = usual.minutes[first:last] if usual else np.ones(last - first)
     if not weights.sum() > 0.0:

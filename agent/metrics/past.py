@@ -44,7 +44,7 @@ class Past:
         """Some of its rows, each once."""
         day = self.day
         inside = [row for row in rows if day.start < row.end <= day.end]
-        told = [row for row in inside if row.origin is not Origin.EDGE]
+        told = [row for row in inside if row.origin is not Origin.EDGE and not row.by_hand]
         self._rows += len(told)
         self._ours += [row for row in inside if row.origin is Origin.EDGE]
         day.take(told)

@@ -15,6 +15,8 @@ from agent.contract.layout import Layout, valid_at
 from agent.contract.observation import WIDEST, Origin
 from agent.contract.times import DAY, HOUR, MINUTE, store_day
 from agent.metrics.catalog import QUARTER, Estimate
+from agent.metrics.crowds import staffed
+from agent.metrics.measures import observed
 from agent.metrics.past import opened
 from agent.metrics.windows import GRACE, Windows
 from agent.runtime.lookback import CURSOR, LookBack
@@ -166,7 +168,7 @@ class Cycle:
         return missed if now - DAY < missed < now else now
 
     def _look(self, day: Day, windows: Windows, moment: float) -> None:
-        self.now = windows.live(moment) | self._baseline(day, moment)
+        self.now = windows.live(moment) | self._baseline(day, moment) | staffed(day, moment)
 
     def _baseline(self, day: Day, now: float) -> dict[tuple[str, str], Estimate]:
         """What the time over which `footfall` is told usually brings, and how that spreads; nothing without history."""
@@ -258,6 +260,11 @@ class Cycle:
     def entered_and_left(self, sensor: str) -> tuple[int, int] | None:
         """Today's persons over a sensor's entrance lines, None where it has none."""
         return self._today.entered_and_left(sensor) if self._today else None
+
+    def observed(self, sensor: str, lag: float) -> float | None:
+        """How much of the last hour a sensor told of, None where that cannot be said yet. `lag`: see Figures."""
+        day = self._today
+        return observed(day, sensor, day.now_index(self._clock.now() - MINUTE - lag)) if day else None
 
     def hours(self, sensor: str) -> tuple[float | None, ...]:
         """How many crossed a sensor's lines or entered its regions by hours of today, None where it told nothing."""

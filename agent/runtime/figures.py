@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from agent.alerts.facts import Fact
+from agent.alerts.facts import STORE, Fact
 from agent.contract.observation import Origin
 from agent.contract.times import HOUR, MINUTE
+from agent.metrics.day import FLAGS
+from agent.metrics.measures import observed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 TOLD = "told"  # that a sensor told something at all, whatever it was
 AWAY = 3 * MINUTE  # without an answer for longer, a sensor was away
-FLAGS = ("alarm_counter", "alarm_region_in", "alarm_region_out")
 
 Series = tuple[str, str, str]  # sensor, place, metric
 Line = tuple[str, Series, Series]  # its scope, and what counts persons in and what out
@@ -70,6 +71,7 @@ class Figures:
         staffed = list(self._staffed(seen))
         facts = [*self._places(seen), *self._devices(seen), *staffed, *self._still(back, seen.number)]
         facts += self._unattended(seen, staffed)
+        facts += self._observed(seen)
         if (wanted := self.wanted) is None:
             return facts
         return [fact for fact in facts if fact.metric == TOLD or (fact.scope, fact.metric) in wanted]
@@ -85,7 +87,8 @@ class Figures:
         for (metric, place), estimate in seen.now.items():
             if place not in fresh:
                 fresh[place] = self._fresh(place, seen.moment)
-            yield Fact(place, metric, estimate.value, fresh[place], seen.number)
+            at = seen.moment if metric == "staff" else fresh[place]  # what a person has entered waits for no sensor
+            yield Fact(place, metric, estimate.value, at, seen.number)
 
     def _fresh(self, place: str, moment: float) -> float:
         """Up to when every sensor behind a place has told."""
@@ -116,8 +119,10 @@ class Figures:
             at = self._fresh(scope, seen.moment)
             if there >= 1 or present.value < 1:
                 self._alone.pop(scope, None)
-            since = at if there >= 1 or present.value < 1 else self._alone.setdefault(scope, at)
-            yield Fact(scope, "unattended_seconds", at - since, at, seen.number)
+                since = at
+            else:
+                since = self._alone.setdefault(scope, seen.moment if told else at)
+            yield Fact(scope, "unattended_seconds", max(0.0, at - since), at, seen.number)
 
     # ---- sensors, lines and regions
 
@@ -133,12 +138,22 @@ class Figures:
                 ends[row.end] = min(row.start, ends.get(row.end, row.start))
             elif row.metric == "visits" and row.counted:
                 yield Fact(f"{row.sensor}/{row.place}", "visits", row.value, float(row.end), seen.number)
-        for sensor in {row.sensor for row in seen.rows}:
+        for sensor in {row.sensor for row in seen.rows} - {STORE}:
             at = min(seen.moment, float(seen.day.newest.get(sensor, 0))) + self._lags.get(sensor, 0.0)
             yield Fact(f"{sensor}/sensor", TOLD, 1.0, at, seen.number)
         for sensor, ends in spans.items():
             for end, start in sorted(ends.items()):
                 yield from self._crossings(seen, sensor, (start, end))
+
+    def _observed(self, seen: Seen) -> Iterator[Fact]:
+        """How much of the last hour each sensor told of, also of those that tell nothing now."""
+        for sensor in self._layout.sensor:
+            scope = f"{sensor.id}/sensor"
+            if self.wanted is not None and (scope, "completeness_ratio") not in self.wanted:
+                continue
+            share = observed(seen.day, sensor.id, seen.day.now_index(seen.moment - self._lags.get(sensor.id, 0.0)))
+            if share is not None:
+                yield Fact(scope, "completeness_ratio", share, seen.moment, seen.number)
 
     def _flags(self, row: Observation, number: int) -> Iterator[Fact]:
         """A device's alarm flag; those that it does not have are down, so that a rule can look at all of them."""

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.contract.messages import AlertCounts, Health, LaneHealth, SensorHealth
 from agent.contract.times import DAY, MINUTE, rfc3339
 from agent.foundation.machine import clock_sync, free_bytes, temperature
+from agent.runtime.attendance import may_enter
 from agent.web.view import AlertView, LineCheck, SensorView, StoreView, UplinkView, ZoneView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent.buffer.buffer import Buffer, Tally
+    from agent.contract.layout import Zone
     from agent.foundation.clock import Clock
     from agent.runtime.alarms import Alarms
     from agent.runtime.audits import Audits
@@ -102,7 +104,7 @@ class Report:
             alerts=tuple(map(self._alert, parts.alarms.raised)),
             rules_problem=parts.alarms.problem,
             untold=tuple(sorted(parts.outgoing.problems)),
-            zones=tuple(_zone(parts.cycle, zone.name) for zone in parts.cycle.layout.zone),
+            zones=tuple(_zone(parts.cycle, zone) for zone in parts.cycle.layout.zone),
         )
 
     async def health(self) -> Health:
@@ -192,6 +194,7 @@ class Report:
             entered=counted[0] if counted else None,
             left=counted[1] if counted else None,
             today=cycle.hours(poller.sensor),
+            observed=cycle.observed(poller.sensor, condition.patience),
             backfill_done=progress.done,
             backfill_total=progress.total,
         )
@@ -229,11 +232,11 @@ def _in_memory(buffer: Buffer) -> str:
     return f"numbers are kept in memory only: {buffer.unusable}" if buffer.unusable else ""
 
 
-def _zone(cycle: Cycle, name: str) -> ZoneView:
+def _zone(cycle: Cycle, zone: Zone) -> ZoneView:
     """What is known of a zone now."""
-    told = {metric: estimate.value for (metric, place), estimate in cycle.now.items() if place == f"zone:{name}"}
-    figures = (told.get(metric) for metric in ("occupancy", "queue_length", "wait_time", "visits"))
-    return ZoneView(name, *figures)
+    told = {metric: estimate.value for (metric, place), estimate in cycle.now.items() if place == f"zone:{zone.name}"}
+    figures = (told.get(metric) for metric in ("occupancy", "queue_length", "wait_time", "visits", "staff"))
+    return ZoneView(zone.name, *figures, enters=zone in may_enter(cycle.layout))
 
 
 def _when(moment: float | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What every request must pass, and what every answer carries. The page shows; only an alert can be taken on there."""
+"""What every request must pass, and what every answer carries. The page shows; little can be changed there."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from agent.web.live import Live
 from agent.web.phrases import ago, anonymous, at, checked, counted, iso, number, stretch, zone_now
 from agent.web.sparkline import sparkline
 from agent.web.standing import COUNTING, Standing, crossings, standing, waiting_rows, zone_of
-from agent.web.taking import ACKNOWLEDGE
+from agent.web.taking import ACKNOWLEDGE, STAFF
 from agent.web.words import cards, clock_words, verdict
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Page:
         self._assets = {asset.name: asset for asset in assets.values()}
         templates = environment(assets)
         self._page, self._live = templates.get_template("page.html"), templates.get_template("live.html")
-        self._take = templates.get_template("take.html")
+        self._take, self._staff = templates.get_template("take.html"), templates.get_template("staff.html")
 
     async def index(self, request: web.Request) -> web.Response:
         """The page itself."""
@@ -129,6 +129,13 @@ class Page:
             raise web.HTTPNotFound(text="There is no such open alert; it may be over.\n")
         words = told(view, may_take=self._may_take)
         return _answer(request, self._take.render(words | {"alert": alert}).encode(), "text/html")
+
+    async def staff(self, request: web.Request) -> web.Response:
+        """A page of its own for saying where staff is."""
+        view = await self._look()
+        if not any(zone.enters for zone in view.zones):
+            raise web.HTTPNotFound(text="In this store nobody enters where staff is.\n")
+        return _answer(request, self._staff.render(told(view, may_take=self._may_take)).encode(), "text/html")
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Whether the agent answers at all; that cameras are silent is not its fault."""
@@ -190,7 +197,7 @@ def application(
     Without `taking` nothing can be changed over it.
     """
     page = Page(view, may_take=taking is not None and taking.possible)
-    guard = Guard(hosts, forms=[ACKNOWLEDGE] if taking else [])
+    guard = Guard(hosts, forms=[ACKNOWLEDGE, STAFF] if taking else [])
     live = Live(page.live, changed)
     app = web.Application(middlewares=[guard.admit])
     app[GUARD] = guard
@@ -201,7 +208,9 @@ def application(
     app.router.add_get("/api/health", page.health)
     app.router.add_get("/api/alerts", page.alerts)
     app.router.add_get(ACKNOWLEDGE, page.form)
+    app.router.add_get(STAFF, page.staff)
     if taking:
+        app.router.add_post(STAFF, taking.staff)
         app.router.add_post(ACKNOWLEDGE, taking.acknowledge)
     app.router.add_get("/healthz", page.healthz)
     app.router.add_get("/static/{name}", page.static)

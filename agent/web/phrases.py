@@ -114,4 +114,8 @@ def zone_now(zone: ZoneView) -> str:
         told.append(f"about {counted(max(1, round(zone.wait_s / 60)), 'minute')}")
     if not told and zone.visits is not None:
         told.append(f"{counted(round(zone.visits), 'visit')} in the last hour")
+    if zone.staff is not None:
+        told.append(f"{number(round(zone.staff))} of the staff" if zone.staff else "no staff")
+    elif zone.enters:
+        told.append("nobody has entered today whether staff is there")
     return ", ".join(told) or "no numbers yet"

@@ -1,6 +1,6 @@
-"""Taking on an alert over the page: with the device's PIN.
+"""What can be changed over the page, with the device's PIN: taking on an alert, saying where staff is.
 
-The form works without JavaScript. Another site cannot make a phone send it: it does not know the PIN, and what the
+The forms work without JavaScript. Another site cannot make a phone send one: it does not know the PIN, and what the
 browser says of where a request comes from must be this page.
 """
 
@@ -16,10 +16,14 @@ from aiohttp import hdrs, web
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from agent.web.local import Wish
+
 ACKNOWLEDGE = "/alerts/acknowledge"
+STAFF = "/staff"
 MOST_BODY = 2048  # bytes: an id, a PIN and a name
 WITHIN = 5.0  # seconds in which it must have come
 MOST_BY = 64  # characters of who it was
+MOST_DIGITS = 6
 FREE_TRIES = 5  # wrong PINs before each further one costs time
 LONGEST_WAIT = 300.0  # seconds; a million PINs then take ten years
 
@@ -57,10 +61,13 @@ class Pin:
 
 
 class Taking:
-    """The route. `take` is given the alert's id and by whom; False where there is no such alert."""
+    """The routes. `take` is given the alert's id and by whom; False where there is no such alert.
 
-    def __init__(self, take: Callable[[str, str], Awaitable[bool]], pin: str) -> None:
-        self._take, self._pin = take, Pin(pin)
+    `enter` is given a zone and how many of the staff are there; a ValueError says why that cannot be.
+    """
+
+    def __init__(self, take: Callable[[str, str], Awaitable[bool]], pin: str, enter: Wish | None = None) -> None:
+        self._take, self._pin, self._enter = take, Pin(pin), enter
 
     @property
     def possible(self) -> bool:
@@ -76,6 +83,20 @@ class Taking:
         if not await self._take(fields.get("alert", ""), by):
             raise web.HTTPNotFound(text="There is no such open alert; it may be over.\n")
         raise web.HTTPSeeOther("/#alerts")
+
+    async def staff(self, request: web.Request) -> web.Response:
+        """A form from the page."""
+        refuse_foreign(request)
+        fields = await _fields(request)
+        self._pin.check(fields.get("pin", ""))
+        persons = fields.get("staff", "")
+        try:
+            if self._enter is None or not persons.isdecimal():
+                raise ValueError("staff is a whole number of persons")  # noqa: TRY301 - told like every other mistake
+            await self._enter({"zone": fields.get("zone", ""), "staff": int(persons[:MOST_DIGITS])})
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from None
+        raise web.HTTPSeeOther("/#now")
 
 
 def refuse_foreign(request: web.Request) -> None:

@@ -31,6 +31,7 @@ class SensorView(NamedTuple):
     clock_offset: float | None = None  # seconds its clock is ahead, None where nobody knows
     clock_doubt: str = ""  # "stands still", "jumps"
     patience: float = 0.0  # seconds of the store's time in which it need not be heard of, as it sends by itself
+    observed: float | None = None  # the share of the last hour that it told of, None before that can be said
 
 
 class AlertView(NamedTuple):
@@ -49,9 +50,9 @@ class AlertView(NamedTuple):
 
 
 class ZoneView(NamedTuple):
-    """One zone now: persons present, persons waiting, seconds one who joins will wait, visits in the last hour.
+    """One zone now: persons present, persons waiting, seconds one who joins will wait, visits in the last hour, staff.
 
-    None is what its sensors do not tell, or have not told for some minutes.
+    None is what its sensors do not tell, or have not told for some minutes. `enters`: people say where staff is.
     """
 
     name: str
@@ -59,6 +60,8 @@ class ZoneView(NamedTuple):
     waiting: float | None = None
     wait_s: float | None = None
     visits: float | None = None
+    staff: float | None = None
+    enters: bool = False
 
 
 class LineCheck(NamedTuple):

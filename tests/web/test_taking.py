@@ -8,8 +8,8 @@ import json
 import pytest
 
 from agent.web import taking
-from agent.web.taking import ACKNOWLEDGE, Taking
-from agent.web.view import AlertView
+from agent.web.taking import ACKNOWLEDGE, STAFF, Taking
+from agent.web.view import AlertView, ZoneView
 from tests.web.samples import NOW, view
 from tests.web.shop_window import Read, window
 
@@ -27,10 +27,17 @@ class Store:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
+        self.entered: list[dict[str, object]] = []
 
     async def take(self, alert: str, by: str) -> bool:
         self.taken.append((alert, by))
         return alert == ALERT.id
+
+    async def enter(self, asked: dict[str, object]) -> dict[str, object]:
+        if asked["zone"] != "watches":
+            raise ValueError(f"there is no zone {asked['zone']}")
+        self.entered.append(asked)
+        return asked
 
 
 @pytest.fixture
@@ -147,3 +154,36 @@ async def test_programs_read_what_is_open(store):
 
     assert [(one["id"], one["state"]) for one in listed] == [(ALERT.id, "firing"), ("77", "unknown")]
     assert listed[0]["since"].endswith("+00:00")
+
+
+ZONES = (ZoneView("watches", present=2.0, staff=1.0, enters=True), ZoneView("browsing", present=4.0))
+
+
+async def tell_staff(shop, **fields):
+    data = {"pin": PIN, "zone": "watches", "staff": "2"} | fields
+    async with shop.session.post(
+        f"{shop.url}{STAFF}", data=data, headers={"Origin": shop.url}, allow_redirects=False
+    ) as answer:
+        return answer.status, answer.headers.get("Location") or await answer.text()
+
+
+async def test_where_staff_is_can_be_said(store):
+    """With the PIN, by a form that needs no JavaScript; of the zones alone where people say it."""
+    async with window(view(zones=ZONES), taking=Taking(store.take, PIN, store.enter)) as shop:
+        assert f'href="{STAFF}"' in (await shop.get())[1]
+        form = Read((await shop.get(STAFF))[1])
+        assert "2 people, 1 of the staff" in " ".join(form.text)
+        assert {value for name, value in form.attributes if name == "value"} == {"watches"}
+        assert await tell_staff(shop) == (303, "/#now")
+        assert (await tell_staff(shop, pin="000000"))[0] == 403
+        assert await tell_staff(shop, staff="many") == (400, "staff is a whole number of persons\n")
+        assert await tell_staff(shop, zone="gone") == (400, "there is no zone gone\n")
+    assert store.entered == [{"zone": "watches", "staff": 2}]
+
+
+async def test_where_nobody_says_it_there_is_no_form(store):
+    """Devices tag staff there, or nothing does."""
+    async with window(view(zones=ZONES[1:]), taking=Taking(store.take, PIN)) as shop:
+        assert STAFF not in (await shop.get())[1]
+        assert (await shop.get(STAFF))[0].status == 404
+        assert (await tell_staff(shop))[0] == 400
