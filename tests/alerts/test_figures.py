@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.alerts.facts import Fact
+from agent.alerts.facts import Fact, Inputs
+from agent.alerts.kinds.threshold import Rule
 from agent.contract.layout import Layout, Line, Region, Sensor, Told, Zone
+from agent.contract.measurable import names
 from agent.contract.observation import Observation, Origin, Quality
 from agent.metrics.day import Day
 from agent.metrics.expected import Usual
@@ -195,3 +197,22 @@ def test_how_long_customers_stand_somewhere_without_staff():
     assert _jewels(1.0, 2.0, 5, restarted) == 0.0
     assert _jewels(0.0, 1.0, 6, restarted) == 0.0
     assert _jewels(0.0, 0.0, 7, restarted) == 0.0
+
+
+def test_rules_are_told_how_much_of_the_last_hour_a_sensor_told_of():
+    """Also while it tells nothing; not before a quarter of an hour of the day is over; and a rule can use it by name."""
+    store = Store()
+    for number in range(90):
+        facts = store.saw(minute(number, "one", *(["two"] if number < 40 or number >= 70 else [])), number)
+        share = facts.get(("two/sensor", "completeness_ratio"))
+        if number == 13:
+            assert share is None
+        elif number == 14:
+            assert share.value == 1.0
+        elif number == 69:
+            assert share.value == pytest.approx(0.5)
+            assert facts["one/sensor", "completeness_ratio"].value == 1.0
+    assert share.value == pytest.approx(0.5)  # 30 to 40, and 70 to 90
+
+    judged = Rule(name="patchy", scope="sensor", when="completeness_ratio < 0.9").ready(names("sensor"))
+    assert judged.judge(Inputs({"completeness_ratio": share.value}, share.at), ()).holds
