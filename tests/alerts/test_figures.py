@@ -200,7 +200,7 @@ def test_how_long_customers_stand_somewhere_without_staff():
 
 
 def test_rules_are_told_how_much_of_the_last_hour_a_sensor_told_of():
-    """Also while it tells nothing; not before a quarter of an hour of the day is over; and a rule can use it by name."""
+    """Also while it tells nothing; not in the first quarter of an hour of the day; a rule can use it by name."""
     store = Store()
     for number in range(90):
         facts = store.saw(minute(number, "one", *(["two"] if number < 40 or number >= 70 else [])), number)
