@@ -284,10 +284,12 @@ class Day:
     def told_by(self, sensor: str) -> Floats:
         """Which share of a sensor's lines told of each minute; without lines, whether any of its other counts did."""
         rows = self.rows_of_sensor(sensor)
-        if rows.size:
-            return self.covered[rows].mean(axis=0)
         others = [i for (own, _, metric), i in self._index.items() if own == sensor and metric not in FLAGS]
-        return self.covered[others].any(axis=0).astype(np.float64)
+        if rows.size:
+            share: Floats = self.covered[rows].mean(axis=0)
+        else:
+            share = np.any(self.covered[others], axis=0).astype(np.float64)
+        return share
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """What is made the first time and then kept, of a day that is over."""

@@ -235,8 +235,15 @@ def _in_memory(buffer: Buffer) -> str:
 def _zone(cycle: Cycle, zone: Zone) -> ZoneView:
     """What is known of a zone now."""
     told = {metric: estimate.value for (metric, place), estimate in cycle.now.items() if place == f"zone:{zone.name}"}
-    figures = (told.get(metric) for metric in ("occupancy", "queue_length", "wait_time", "visits", "staff"))
-    return ZoneView(zone.name, *figures, enters=zone in may_enter(cycle.layout))
+    return ZoneView(
+        zone.name,
+        told.get("occupancy"),
+        told.get("queue_length"),
+        told.get("wait_time"),
+        told.get("visits"),
+        told.get("staff"),
+        enters=zone in may_enter(cycle.layout),
+    )
 
 
 def _when(moment: float | None) -> str | None:

@@ -60,7 +60,7 @@ class ZoneView(NamedTuple):
     waiting: float | None = None
     wait_s: float | None = None
     visits: float | None = None
-    staff: float | None = None
+    staff: float | None = None  # of those who are there, as was entered today
     enters: bool = False
 
 
