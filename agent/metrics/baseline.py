@@ -46,20 +46,24 @@ def _episode(day: Day, scope: str, first: int, last: int, state: int) -> Estimat
     if known is None:
         return UNKNOWN
     width = last - first
-    edges = range(first % width, last, width)
-    counts = np.array([_count(day, at, at + width) for at in edges])
-    usually = np.array([known.over(at, at + width) for at in edges])
+    span = slice(first % width, last)
+    counts = _counts(day, span, width)
+    usually = known.minutes[span].reshape(-1, width).sum(axis=1)
     told = float(day.entered.told[first:last].mean())
     if math.isnan(counts[-1]) or not usually[-1] > 0.0:
         return UNKNOWN
     return Estimate(float(episodes(counts, usually, known.dispersion, STAYS, LIFT, USUAL)[state, -1]), told)
 
 
-def _count(day: Day, first: int, last: int) -> float:
-    """Persons in, where every door told and it is known when they came."""
-    if day.entered.told[first:last].min() < 1.0 or not day.entered.placed(first, last):
-        return math.nan
-    return float(np.nansum(day.entered.persons[first:last]))
+def _counts(day: Day, span: slice, width: int) -> Floats:
+    """Persons in by windows of a span, where every door told and it is known when they came."""
+    way = day.entered
+    whole = way.told[span].reshape(-1, width).min(axis=1) >= 1.0
+    if way.is_wide:
+        whole &= np.array([way.placed(at, at + width) for at in range(span.start, span.stop, width)])
+    persons = np.nan_to_num(way.persons[span]).reshape(-1, width).sum(axis=1)
+    counts: Floats = np.where(whole, persons, math.nan)
+    return counts
 
 
 def silent(day: Day, scope: str, _first: int, last: int) -> Estimate:
