@@ -105,12 +105,7 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         if not problem:
             keep(own)
         senders = await open_senders(configuration, link_settings(configuration), pollers, buffer, clock, doubt, stack)
-        attendance = Attendance(buffer, configuration.layouts, clock)
-        wishes: dict[str, Wish] = {
-            "count": audits.wish,
-            "acknowledge": alerts.wish,
-            "staff": attendance.wish,
-        }
+        wishes = _wishes(alerts, audits, Attendance(buffer, configuration.layouts, clock))
         url = await _open_page(configuration, report, alerts, wishes, buffer, stack)
         _tell_ready(ready_file, url, senders.port)
         tasks: dict[str, Coroutine[object, object, object]] = {
@@ -131,6 +126,11 @@ async def run(own: Configuration, problem: str, clock: Clock, ready_file: Path |
         if not again:  # systemd would end a process that said so and goes on
             systemd.notify(systemd.STOPPING)
     return again
+
+
+def _wishes(alerts: Alerting, audits: Audits, attendance: Attendance) -> dict[str, Wish]:
+    """What the command line may ask of the running agent."""
+    return {"count": audits.wish, "acknowledge": alerts.wish, "staff": attendance.wish}
 
 
 def _offset(device: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +31,7 @@ def replay(
 ) -> None:
     """Run metrics and alerts over recorded history as if live: try a threshold before it is switched on."""
     from agent.commands.recording import RecordingError, read_counts, read_recording  # noqa: PLC0415 - as above
-    from agent.commands.replayed import Tried, document, show  # noqa: PLC0415 - as above
+    from agent.commands.replayed import Tried, document, show, written  # noqa: PLC0415 - as above
     from agent.kernels.registry import warm_up  # noqa: PLC0415 - numpy and rule-engine take 0.6 s, which only this needs
     from agent.layouts import read_rules, versions  # noqa: PLC0415 - as above
     from agent.runtime.replay import lived  # noqa: PLC0415 - as above
@@ -59,7 +58,7 @@ def replay(
         end(f"{counts}: {error}")
     tried = Tried(told, layouts, bounds, found, first, last)
     if as_json:
-        typer.echo(json.dumps(document(tried), indent=1, allow_nan=False))
+        typer.echo("\n".join(written(document(tried))))
     else:
         show(tried)
 
