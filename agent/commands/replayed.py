@@ -108,7 +108,7 @@ def document(tried: Tried) -> dict[str, Any]:
 
 
 def written(made: dict[str, Any]) -> Iterator[str]:
-    """The document as JSON, an entry a line: indented it takes four times as long, and a month has a million numbers."""
+    """The document as JSON, an entry a line: indented it takes four times as long."""
     for number, (key, value) in enumerate(made.items()):
         before = "{" if number == 0 else ", "
         if isinstance(value, list) and value:
