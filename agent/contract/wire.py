@@ -18,7 +18,7 @@ from pydantic_core import from_json
 from agent.contract.observation import WIDEST, LedgerEntry, Numbered, Observation, Origin, Quality, checked, is_place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MAX_BYTES = 256 * 1024  # of one message as received
 MAX_INFLATED = 4 * 1024 * 1024
@@ -42,6 +42,7 @@ _OBSERVATION, _NUMBERED = partial(tuple.__new__, Observation), partial(tuple.__n
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Span = tuple[Annotated[int, Field(ge=1, lt=2**62)], Annotated[int, Field(ge=1, lt=2**62)]]
 Int = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
+Code = Annotated[int, Field(strict=True)]  # into a dictionary or an enum, which say what is out of range
 # Six flags have names. Python keeps every mask it ever met: unbounded, one hostile batch would cost 5 MB for good.
 Mask = Annotated[int, Field(strict=True, ge=0, lt=1024)]
 Value = Annotated[float, Field(allow_inf_nan=False)] | None
@@ -71,14 +72,14 @@ class Columns(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    s: list[Int]
-    p: list[Int]
-    m: list[Int]
+    s: list[Code]
+    p: list[Code]
+    m: list[Code]
     t0: Int
     t: list[Int]
     d: list[Int]
     x: list[Value]
-    o: list[Int]
+    o: list[Code]
     q: list[Mask]
     lo: list[Value] | None = None
     hi: list[Value] | None = None
@@ -318,10 +319,10 @@ def _same_length(columns: BaseModel, n: int) -> None:
             raise WireError(f"cols.{name} has {len(column)} entries, n says {n}")
 
 
-def _pick(words: list[str], codes: list[int], name: str) -> list[str]:
+def _pick(words: list[str], codes: list[int], name: str) -> Iterator[str]:
     if codes and not 0 <= min(codes) <= max(codes) < len(words):
         raise WireError(f"cols.{name} points outside the dictionary")
-    return [words[code] for code in codes]
+    return map(words.__getitem__, codes)
 
 
 def _plausible(words: Dictionary, cols: Columns) -> bool:
