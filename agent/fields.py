@@ -1,33 +1,14 @@
-"""What the single fields of a configuration may hold: hosts, addresses, topics, zones."""
+"""What single fields of the agent's configuration may hold: addresses, topics, zones."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from contextlib import suppress
-from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field
-
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
+from agent.foundation.tables import checked_host
 
 _TOPIC = re.compile(r"(?:[^#+/]*|\+)(?:/(?:[^#+/]*|\+))*(?:/#)?")
 MOST_TOPIC = 200
-
-
-def _is_ipv6(text: str) -> bool:
-    with suppress(ValueError):
-        return bool(ipaddress.IPv6Address(text))
-    return False
-
-
-def checked_host(text: str) -> str:
-    """A name or an address, and nothing else."""
-    bracketed = text.startswith("[") and text.endswith("]")
-    if not (_is_ipv6(text[1:-1]) if bracketed else _HOST.fullmatch(text)):
-        raise ValueError(f"{text!r} is no host name; write an address or a name, without http:// and without user name")
-    return text
 
 
 def checked_address(text: str) -> str:
@@ -56,12 +37,3 @@ def checked_time_zone(text: str) -> str:
     if text not in available_timezones():
         raise ValueError(f"{text!r} is no IANA time zone; write one such as Europe/Lisbon")
     return text
-
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class Table(BaseModel):
-    """A table of the configuration; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)

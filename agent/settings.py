@@ -18,9 +18,10 @@ from agent.contract.topics import HQ
 from agent.contract.wire import Name
 from agent.drivers.reading.brands import brands
 from agent.enrol.identity import CURRENT
-from agent.fields import Port, Table, checked_address, checked_broker, checked_host, checked_time_zone, checked_topic
+from agent.fields import checked_address, checked_broker, checked_time_zone, checked_topic
 from agent.foundation.bounds import refusal
 from agent.foundation.positions import lines_of
+from agent.foundation.tables import BrokerTable, Port, Table, checked_host
 from agent.foundation.toml import ConfigurationError, load, named_file, read_secret
 from agent.foundation.trust import is_loopback
 from agent.runtime.actions import Alerts
@@ -72,32 +73,16 @@ class Buffer(Table):
         return self.cap_mb * 1024 * 1024
 
 
-class Mqtt(Table):
-    """The broker. `version` 4 is MQTT 3.1.1; `every` is the pause between fresh batches in seconds.
+class Mqtt(BrokerTable):
+    """The broker; `every` is the pause between fresh batches in seconds.
 
     After an outage a store comes back within `reconnect_cap` seconds and sends its backlog again after at most
     `resend_jitter` more: thousands of stores come back at once when a line is mended.
     """
 
-    host: Annotated[str, AfterValidator(checked_host)]
-    port: Port = 1883
-    version: Literal[5, 4] = 5
-    username: str = ""
-    password_file: str = ""
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
     every: Annotated[float, Field(gt=0, le=3600)] = 1.0
     reconnect_cap: Annotated[float, Field(gt=0, le=3600)] = 300.0
     resend_jitter: Annotated[float, Field(ge=0, le=300)] = 30.0
-
-    @model_validator(mode="after")
-    def _pairs(self) -> Mqtt:
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file come together")
-        if self.cert_file and not self.ca_file:
-            raise ValueError("cert_file without ca_file: say which authority the broker's own certificate is from")
-        return self
 
 
 class Page(Table):

@@ -9,22 +9,17 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from agent.contract.messages import Credit
 from agent.contract.wire import Name
 from agent.foundation.positions import lines_of
+from agent.foundation.tables import BrokerTable, Table
 from agent.foundation.toml import load, named_file, read_secret
 from agent.foundation.trust import is_loopback
 from cloud_receiver.database.partitions import Policy
 
 INSTALLED = Path("/etc/footfall")  # where the unit's configuration is
-
-
-class Table(BaseModel):
-    """A table of the configuration; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Receiver(Table):
@@ -54,24 +49,11 @@ class Database(Table):
         return self
 
 
-class Mqtt(Table):
-    """The broker. `version` 4 is MQTT 3.1.1."""
-
-    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^/@\s]+$")]
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    version: Literal[5, 4] = 5
-    username: str = ""
-    password_file: str = ""
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+class Mqtt(BrokerTable):
+    """The broker; on another machine only over TLS."""
 
     @model_validator(mode="after")
-    def _pairs(self) -> Mqtt:
-        if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("cert_file and key_file come together")
-        if self.cert_file and not self.ca_file:
-            raise ValueError("cert_file without ca_file: say which authority the broker's own certificate is from")
+    def _protected(self) -> Mqtt:
         if not self.ca_file and not is_loopback(self.host):
             raise ValueError(
                 f"{self.host} is another machine, so the line needs TLS: set ca_file to the authority of the broker's"
