@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.contract.caps import WireError, inflate
 from agent.contract.times import rfc3339
-from agent.contract.wire import WireError, inflate
 from agent.foundation.clock import Clock
 from cloud_receiver import app
 from cloud_receiver.database import forks as database

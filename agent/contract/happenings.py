@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from agent.contract.caps import WireError
 from agent.contract.observation import WIDEST
-from agent.contract.wire import Int, Name, Value, WireError
+from agent.contract.wire import Int, Name, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

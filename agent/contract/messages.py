@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from agent.contract.caps import WireError, parse_json
 from agent.contract.times import parse_rfc3339
-from agent.contract.wire import Name, Span, WireError, parse_json
+from agent.contract.wire import Name, Span
 
 MAX_MESSAGE = 64 * 1024
 M = TypeVar("M", bound="Message")

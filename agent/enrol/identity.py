@@ -11,9 +11,9 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agent.contract.caps import WireError
 from agent.contract.enrolment import Identity, Issued
 from agent.contract.messages import read_message
-from agent.contract.wire import WireError
 from agent.foundation.dial import TlsSettings
 from agent.foundation.files import own_folder, sync_folder, write_file
 

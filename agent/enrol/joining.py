@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from agent.contract.caps import WireError
 from agent.contract.enrolment import (
     AUTHORITY,
     ENROL,
@@ -22,7 +23,6 @@ from agent.contract.enrolment import (
     fingerprint,
 )
 from agent.contract.messages import read_message
-from agent.contract.wire import WireError
 from agent.enrol.keys import ask, problem_with, prove
 from agent.foundation.trust import explain
 

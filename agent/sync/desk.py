@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from agent.contract.caps import WireError, parse_json
 from agent.contract.messages import COMMANDS, Command, Desired, Reply, Reported, read_message
 from agent.contract.times import parse_rfc3339, rfc3339
-from agent.contract.wire import WireError, parse_json
 from agent.foundation.mqtt import Message
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent.buffer.greeting import AGAIN
-from agent.contract import wire
+from agent.contract import caps, wire
+from agent.contract.caps import WireError, parse_json
 from agent.contract.messages import Answer, Credit, Hello, State, read_message
 from agent.contract.times import rfc3339
 from agent.contract.topics import hq_state
-from agent.contract.wire import WireError, parse_json
 from agent.foundation.machine import clock_sync
 from agent.foundation.mqtt import NO_SUBSCRIBERS, Link, LinkDown, LinkSettings, Message, Received
 from agent.sync.flights import RESEND_CAP, RESEND_FIRST, Flights
@@ -284,7 +284,7 @@ class Uplink:
         elif (leaf := message.topic.removeprefix(branch)) != "ack":
             if self._desk and (said := await self._desk.take(leaf, message.payload)):
                 await self.teller.say(self._link, said)
-        elif parse_json(message.payload[: wire.MAX_BYTES]).get("st") == "hello":
+        elif parse_json(message.payload[: caps.MAX_BYTES]).get("st") == "hello":
             await self._take_hello(read_message(Hello, message.payload))
         else:
             await self._take_answer(read_message(Answer, message.payload))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import structlog
 from aiohttp import web
 
+from agent.contract.caps import WireError
 from agent.contract.enrolment import AUTHORITY, ENROL, MAX_BYTES, RENEW, Enrol, Refusal, Renew
 from agent.contract.messages import read_message
-from agent.contract.wire import WireError
 from cloud_receiver.database.pool import AWAY, UNSTORABLE
 from cloud_receiver.devices.authority import BadRequest
 from cloud_receiver.devices.certificates import certify_server

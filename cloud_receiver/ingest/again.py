@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.contract.caps import WireError
 from agent.contract.topics import Branch
-from agent.contract.wire import WireError
 from cloud_receiver.database import batches, quarantine
 from cloud_receiver.database.batches import Fate
 from cloud_receiver.database.pool import Refused, persistently

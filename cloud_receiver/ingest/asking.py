@@ -7,9 +7,9 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.contract.caps import WireError
 from agent.contract.messages import Reply, ResendCommand, read_message
 from agent.contract.times import rfc3339
-from agent.contract.wire import WireError
 from agent.foundation.mqtt import NO_SUBSCRIBERS, Link, LinkDown, Message
 from cloud_receiver.database import coverage
 from cloud_receiver.database.pool import persistently

@@ -7,7 +7,7 @@ from collections import Counter, OrderedDict, deque
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.contract.wire import GZIP
+from agent.contract.caps import GZIP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from agent.contract import topics
+from agent.contract.caps import WireError
 from agent.contract.messages import Answer
 from agent.contract.times import rfc3339
-from agent.contract.wire import WireError, sha_of
+from agent.contract.wire import sha_of
 from agent.foundation.mqtt import LinkDown, Message
 from cloud_receiver.database import batches, writers
 from cloud_receiver.database.batches import Batch, Fate, Outcome

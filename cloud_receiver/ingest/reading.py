@@ -7,9 +7,9 @@ import re
 import zlib
 from typing import NamedTuple
 
-from agent.contract import topics, wire
+from agent.contract import caps, topics, wire
+from agent.contract.caps import WireError
 from agent.contract.happenings import ALERTS, MANUAL, read_alerts, read_manual
-from agent.contract.wire import WireError
 from cloud_receiver.database.batches import Batch
 
 LONGEST_ID = 200  # characters of an id that is only being answered
@@ -67,7 +67,7 @@ def read_batch(topic: str, payload: bytes, received: int) -> Batch:
 def told(payload: bytes) -> Told:
     """The id and epoch of a message that could not be read, as far as they can be made out."""
     with contextlib.suppress(WireError):
-        found = wire.parse_json(wire.inflate(payload))
+        found = caps.parse_json(caps.inflate(payload))
         return Told(_shown(found.get("id")), _shown(found.get("epoch")))
     return Told()
 
@@ -75,7 +75,7 @@ def told(payload: bytes) -> Told:
 def named(payload: bytes) -> Told:
     """The same from a message's first bytes alone: 20 µs where reading takes 1 ms, for who is turned away."""
     head = payload[:HEAD]
-    if payload.startswith(wire.GZIP):
+    if payload.startswith(caps.GZIP):
         with contextlib.suppress(zlib.error):
             head = zlib.decompressobj(wbits=31).decompress(payload, HEAD)
     found, epoch = _ID.search(head), _EPOCH.search(head)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.contract import wire
+from agent.contract import caps, wire
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality
 
 T0 = 1_790_000_000
@@ -56,7 +56,7 @@ def encoded(rows):
 def forged(change, *, crc=True):
     """A valid batch with its JSON changed, its CRC right again or not."""
     rows = [Observation("door", "line:1", "in", T0, T0 + 60, 3.0, Origin.LIVE, Quality.MEASURED)]
-    found = json.loads(wire.inflate(encoded(rows)))
+    found = json.loads(caps.inflate(encoded(rows)))
     del found["crc"]
     change(found)
     body = json.dumps(found)[:-1].encode()
@@ -78,7 +78,7 @@ def test_the_same_batch_is_the_same_bytes():
             for i in range(200)]  # fmt: skip
 
     assert encoded(rows) == encoded(rows)
-    assert encoded(rows).startswith(wire.GZIP)
+    assert encoded(rows).startswith(caps.GZIP)
 
 
 def test_ledger_entries_travel_with_the_numbers_given_up():
@@ -121,17 +121,17 @@ def test_a_real_looking_batch_is_below_six_bytes_a_row():
 )
 def test_what_breaks_the_contract_says_where(change, says):
     """A rejected batch names the field, so that somebody can mend what made it."""
-    with pytest.raises(wire.WireError, match=says):
+    with pytest.raises(caps.WireError, match=says):
         wire.read_observations(wire.open_envelope(forged(change)))
 
 
 def test_damage_on_the_way_is_found():
     """One flipped bit anywhere in the plain bytes fails the CRC or the JSON, never changes a number."""
-    good = bytearray(wire.inflate(encoded([Observation("door", "line:1", "in", T0, T0 + 60, 3.0, Origin.LIVE,
+    good = bytearray(caps.inflate(encoded([Observation("door", "line:1", "in", T0, T0 + 60, 3.0, Origin.LIVE,
                                                        Quality.MEASURED)])))  # fmt: skip
     for at in range(len(good)):
         good[at] ^= 4
-        with pytest.raises(wire.WireError):
+        with pytest.raises(caps.WireError):
             wire.open_envelope(bytes(good))
         good[at] ^= 4
 
@@ -139,36 +139,36 @@ def test_damage_on_the_way_is_found():
 @pytest.mark.parametrize("text", [b"NaN", b"Infinity", b"1e999"])
 def test_numbers_json_does_not_have_are_refused(text):
     """NaN is no observation; absent is null."""
-    body = wire.inflate(forged(lambda _: None)).replace(b'"x": [3]', b'"x": [' + text + b"]").rpartition(b',"crc"')[0]
+    body = caps.inflate(forged(lambda _: None)).replace(b'"x": [3]', b'"x": [' + text + b"]").rpartition(b',"crc"')[0]
 
-    with pytest.raises(wire.WireError):
+    with pytest.raises(caps.WireError):
         wire.read_observations(wire.open_envelope(body + f',"crc":"{zlib.crc32(body):08x}"}}'.encode()))
 
 
 def test_a_bomb_is_refused_within_its_budget():
     """32 kB that inflate to 32 MB cost no more than the cap."""
-    with pytest.raises(wire.WireError, match="inflates beyond"):
-        wire.inflate(gzip.compress(b"0" * 32 * 1024 * 1024))
-    with pytest.raises(wire.WireError, match="more than the"):
-        wire.inflate(b"x" * (wire.MAX_BYTES + 1))
+    with pytest.raises(caps.WireError, match="inflates beyond"):
+        caps.inflate(gzip.compress(b"0" * 32 * 1024 * 1024))
+    with pytest.raises(caps.WireError, match="more than the"):
+        caps.inflate(b"x" * (caps.MAX_BYTES + 1))
 
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_refused_and_nothing_else(payload):
     """Whatever comes, the answer is a WireError."""
-    with pytest.raises(wire.WireError):
+    with pytest.raises(caps.WireError):
         wire.open_envelope(payload)
 
 
 @pytest.mark.parametrize("text", ["[[[[[[[[[[", '\\"[{]}', "\\\\", "{"])
 def test_brackets_within_words_make_no_depth(text):
     """Words may hold brackets, quotes and backslashes; only what nests is deep."""
-    assert wire.parse_json(json.dumps({"a": [text, {"b": [text]}]}).encode()) == {"a": [text, {"b": [text]}]}
-    with pytest.raises(wire.WireError, match="nested deeper"):
-        wire.parse_json(json.dumps({"a": [text, [[[[[[[[]]]]]]]]]}).encode())
+    assert caps.parse_json(json.dumps({"a": [text, {"b": [text]}]}).encode()) == {"a": [text, {"b": [text]}]}
+    with pytest.raises(caps.WireError, match="nested deeper"):
+        caps.parse_json(json.dumps({"a": [text, [[[[[[[[]]]]]]]]]}).encode())
 
 
 def test_hostile_depth_is_refused():
     """A hundred thousand brackets do not end the process."""
-    with pytest.raises(wire.WireError):
-        wire.parse_json(b"[" * 100_000)
+    with pytest.raises(caps.WireError):
+        caps.parse_json(b"[" * 100_000)

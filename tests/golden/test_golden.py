@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.contract import wire
+from agent.contract import caps, wire
 from tests.golden.record import READERS, rows_of
 
 HERE = Path(__file__).parent
@@ -32,5 +32,5 @@ def test_an_altered_golden_batch_would_be_seen():
     content = bytearray(BATCHES[0].read_bytes())
     content[len(content) // 2] ^= 1
 
-    with pytest.raises(wire.WireError):
+    with pytest.raises(caps.WireError):
         rows_of(bytes(content))

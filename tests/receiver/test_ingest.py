@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from agent.contract import wire
+from agent.contract import caps, wire
 from agent.contract.happenings import ALERTS, MANUAL, Alert, ManualCount, alert_columns, manual_columns
 from agent.contract.observation import LedgerEntry, Origin, Quality
 from tests.receiver.hq import START, row, rows
@@ -62,7 +62,7 @@ def sealed(body: dict) -> bytes:
 
 
 def opened(payload: bytes) -> dict:
-    return json.loads(wire.inflate(payload))
+    return json.loads(caps.inflate(payload))
 
 
 POISON = {
@@ -71,7 +71,7 @@ POISON = {
     "wrong checksum": lambda d: d.batch([(1, 1)], rows(1)).replace(b'"x":[0]', b'"x":[1]'),
     "truncated gzip": lambda d: d.batch([(1, 500)], rows(500))[:-20],
     "gzip bomb": lambda _: gzip.compress(bytes(50_000_000)),
-    "too many bytes": lambda _: b"x" * (wire.MAX_BYTES + 1),
+    "too many bytes": lambda _: b"x" * (caps.MAX_BYTES + 1),
     "too deep": lambda _: b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b',"crc":"00000000"}',
     "NaN": lambda d: sealed(opened(d.batch([(1, 1)], [row()])) | {"n": float("nan")}),
     "too many rows": lambda d: sealed(d.head([(1, 10_001)], 10_001) | {"dict": {}, "cols": {}}),

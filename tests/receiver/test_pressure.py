@@ -8,7 +8,7 @@ import contextlib
 import psutil
 import pytest
 
-from agent.contract import wire
+from agent.contract import caps, wire
 from cloud_receiver.ingest.inbox import MOST_OF_ONE
 from tests.receiver.hq import START, row, rows
 
@@ -78,7 +78,7 @@ async def test_a_flood_is_turned_away_at_once_and_the_others_are_served(alone):
         turned_away = sent[first["sha"]]
 
         assert first["credit"]["pause_s"] >= 1
-        assert first["id"] == wire.parse_json(turned_away)["id"]
+        assert first["id"] == caps.parse_json(turned_away)["id"]
         while (answer := await flood.send(turned_away))["st"] == "retry":  # noqa: ASYNC110 - a pause we are told
             await asyncio.sleep(answer["credit"]["pause_s"])  # what a device does
         assert answer["st"] == "committed"

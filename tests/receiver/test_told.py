@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from agent.contract import wire
+from agent.contract import caps
 from agent.contract.times import DAY, rfc3339
 from cloud_receiver.database.overview import _span
 from tests.receiver.hq import rows
@@ -16,9 +16,9 @@ from tests.receiver.test_greeting import health_of, until
 
 BROKEN = {
     "a bomb": (lambda _: gzip.compress(bytes(8_000_000)), "inflates beyond"),
-    "more than a message may have": (lambda good: good + bytes(wire.MAX_BYTES), "are more than the 262144 a batch may"),
+    "more than a message may have": (lambda good: good + bytes(caps.MAX_BYTES), "are more than the 262144 a batch may"),
     "cut off": (lambda good: good[:-9], "gzip ends too early"),
-    "a flipped bit": (lambda good: gzip.compress(wire.inflate(good).replace(b'"n":500', b'"n":501')), "crc does not"),
+    "a flipped bit": (lambda good: gzip.compress(caps.inflate(good).replace(b'"n":500', b'"n":501')), "crc does not"),
     "another device's": (lambda good: good, "the envelope says"),
     "no batch": (lambda _: b"GET / HTTP/1.1\r\n\r\n", "crc is missing"),
 }

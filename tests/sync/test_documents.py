@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from agent.contract import wire
+from agent.contract import caps
 from agent.contract.asyncapi import BATCHES, CHANNELS, CLOUD_EVENT, documents
 from agent.contract.happenings import Alert, ManualCount
 from agent.contract.messages import Desired, document_sha
@@ -123,7 +123,7 @@ async def test_real_messages_fit_their_schemas_and_bindings(receiver, tmp_path, 
         if channel is None:
             assert "/_hq/state/" in message.topic
             continue
-        found = json.loads(wire.inflate(message.payload))
+        found = json.loads(caps.inflate(message.payload))
         fits = [
             model
             for model in channel.models

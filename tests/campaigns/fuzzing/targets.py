@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
-from agent.contract import messages, wire
+from agent.contract import caps, messages, wire
 from agent.contract.layout import Layout
 from agent.contract.metrics import METRICS
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality, is_place
@@ -126,13 +126,13 @@ def _wire() -> Target:
 
     def read(body: bytes) -> None:
         try:
-            plain = wire.inflate(body)
+            plain = caps.inflate(body)
             envelope = wire.open_envelope(_summed(plain))
             if envelope.schema_ == wire.LEDGER:
                 wire.read_ledger(envelope)
             else:
                 wire.read_observations(envelope)
-        except wire.WireError:
+        except caps.WireError:
             return
 
     rows = [
@@ -142,7 +142,7 @@ def _wire() -> Target:
     batch = wire.encode(_head(3, wire.OBSERVATIONS), *wire.observation_columns(rows))
     entries = [LedgerEntry("door", T0, T0 + 60, "lost", "the buffer is full", ((3, 9), (12, 12)))]
     ledger = wire.encode(_head(1, wire.LEDGER), *wire.ledger_columns(entries))
-    return Target("wire-batch", read, [wire.inflate(batch), wire.inflate(ledger), gzip.compress(batch, mtime=0)])
+    return Target("wire-batch", read, [caps.inflate(batch), caps.inflate(ledger), gzip.compress(batch, mtime=0)])
 
 
 def _summed(plain: bytes) -> bytes:
@@ -164,8 +164,8 @@ def _messages() -> Target:
 
     def read(body: bytes) -> None:
         try:
-            found = wire.parse_json(wire.inflate(body))
-        except wire.WireError:
+            found = caps.parse_json(caps.inflate(body))
+        except caps.WireError:
             return
         for adapter in adapters:
             try:
