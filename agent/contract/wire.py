@@ -240,7 +240,7 @@ def open_envelope(payload: bytes) -> Envelope:
     plain = inflate(payload)
     crc_at = plain.rfind(b',"crc":"')
     if crc_at < 0:
-        raise WireError("crc is missing")
+        raise WireError("crc is missing" if plain.startswith(b"{") else "no batch: neither gzip nor a JSON object")
     if plain[crc_at:] != f',"crc":"{zlib.crc32(plain[:crc_at]):08x}"}}'.encode():
         raise WireError("crc does not match the bytes before it, or is not the last field")
     try:

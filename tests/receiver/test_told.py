@@ -20,7 +20,7 @@ BROKEN = {
     "cut off": (lambda good: good[:-9], "gzip ends too early"),
     "a flipped bit": (lambda good: gzip.compress(caps.inflate(good).replace(b'"n":500', b'"n":501')), "crc does not"),
     "another device's": (lambda good: good, "the envelope says"),
-    "no batch": (lambda _: b"GET / HTTP/1.1\r\n\r\n", "crc is missing"),
+    "no batch": (lambda _: b"GET / HTTP/1.1\r\n\r\n", "no batch: neither gzip nor a JSON object"),
 }
 
 
