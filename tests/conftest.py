@@ -7,6 +7,11 @@ import sys
 import time
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine's load and nothing of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Part of the reason a skip gives: why it may be missing also from a complete machine.
 ALLOWED = {
