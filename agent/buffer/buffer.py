@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agent.buffer import damage, kept, outbox, room
-from agent.buffer.append import Appender, append_alerts, append_entry, append_manual
+from agent.buffer.append import append_alerts, append_entry, append_manual
 from agent.buffer.ballast import ballast_of
+from agent.buffer.books import Books, Settled
 from agent.buffer.greeting import Greeting, unsend
 from agent.buffer.kinds import AFTER, BETWEEN, EVER, OPEN_ENTRIES, entry_of, observation_of
-from agent.buffer.numbers import Numbers
-from agent.buffer.opening import open_database, suspect
+from agent.buffer.opening import open_database
 from agent.buffer.outbox import BATCH_ROWS, FINAL, FRESH_FOR, LETTERS, Cutter, DeadLetter, Frozen
 from agent.buffer.seals import is_whole, is_whole_row
 from agent.buffer.tally import Tally, taken
 from agent.contract.observation import Numbered
-from agent.foundation.sqlite import give_back_wal, is_damage, is_full, used_bytes
+from agent.foundation.sqlite import give_back_wal, is_full, used_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from agent.contract.happenings import Alert, ManualCount
@@ -51,14 +50,10 @@ class Buffer:
         self._clock = clock
         self._cap = self._declared_cap = cap_bytes
         self._ballast = ballast_of(database.path)
-        self._numbers = Numbers(connection)
-        self._appender = Appender(connection)
+        self._books = Books(database, connection)
+        self._numbers, self._appender = self._books.numbers, self._books.appender
         self._cutter = Cutter(connection, clock.now())
         self._greeting = Greeting(connection, self._numbers)
-        self._stale = False  # the numbers in memory are not those of the file
-        # Answers already applied in memory. They reach the file with the next commit that happens anyway: losing one
-        # only means that HQ answers `duplicate` once more, and a commit of their own would be a third of all commits.
-        self._answered: dict[str, tuple[Answer, list[tuple[int, int]], list[tuple[int, int]], bytes]] = {}
         self._found_damaged: dict[int, tuple[Any, ...]] = {}
         self._recent: deque[tuple[float, int]] = deque()  # (when, next number): where the fresh numbers begin
         self._prune_at = 0.0
@@ -94,7 +89,7 @@ class Buffer:
     async def close(self) -> None:
         """Write what is not yet written, then close; the error of a disk that takes nothing comes after closing."""
         try:
-            if self._answered or self._stale:
+            if self._books.unwritten:
                 await self._change(lambda _: None)
         finally:
             await self._database.close()
@@ -192,14 +187,14 @@ class Buffer:
         now = self._clock.now()
 
         def change(connection: sqlite3.Connection) -> Frozen | None:
-            series, settled = self._appender.series, self._answered.keys()
+            series, settled = self._appender.series, self._books.answered.keys()
             return self._cutter.cut(connection, self._numbers, series, lane, head, now, most, settled)
 
         return await self._change(change, idle=True)
 
     async def unanswered(self) -> list[Frozen]:
         """The outbox, oldest first."""
-        return [batch for batch in await self._read(outbox.unanswered) if batch.id not in self._answered]
+        return [batch for batch in await self._read(outbox.unanswered) if batch.id not in self._books.answered]
 
     async def settle(self, answer: Answer) -> bool:
         """Apply HQ's final answer to a batch; False where it fits nothing in the outbox.
@@ -209,10 +204,9 @@ class Buffer:
 
         def note(connection: sqlite3.Connection) -> bool:
             found = outbox.find(connection, answer)
-            if found is None or answer.id in self._answered or answer.st not in FINAL:
+            if found is None or answer.id in self._books.answered or answer.st not in FINAL:
                 return False
-            self._answered[answer.id] = (answer, *found)
-            self._apply(answer, found[0], found[1])
+            self._books.settle(Settled(answer, *found))
             return True
 
         return await self._read(note)
@@ -271,73 +265,17 @@ class Buffer:
     # ---- inside
 
     async def _change(self, change: Callable[[sqlite3.Connection], T], *, idle: bool = False) -> T:
-        """One transaction that keeps the numbers with the rows; a failed one leaves both as they were.
-
-        `idle`: where the change wrote nothing, nothing else is written either.
-        """
+        """One change of file and memory, tried again where a full disk could be relieved; see `Books.change`."""
         for slices in range(SLICES + 1):
             try:
-                return await self._try(change, idle=idle)
+                return await self._books.change(change, idle=idle)
             except sqlite3.OperationalError as error:
                 if slices == SLICES or not is_full(error) or not await self._relieve():
                     raise
         raise AssertionError  # the last turn returned or raised
 
-    async def _try(self, change: Callable[[sqlite3.Connection], T], *, idle: bool) -> T:
-        thawed: list[str] = []
-
-        def whole(connection: sqlite3.Connection) -> T:
-            if self._stale:
-                self._reload(connection)
-            before = connection.total_changes
-            result = change(connection)
-            if idle and connection.total_changes == before:
-                return result
-            for id_, (answer, _, _, payload) in self._answered.items():
-                outbox.thaw(connection, answer, answer.at, payload)
-                thawed.append(id_)
-            self._numbers.save(connection)
-            return result
-
-        try:
-            result = await self._noting_damage(self._database.write(whole))
-        except BaseException:
-            self._stale = True
-            with suppress(sqlite3.Error):  # else the next transaction begins with it
-                await self._database.read(self._reload)
-            raise
-        for id_ in thawed:
-            self._answered.pop(id_, None)
-        return result
-
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._noting_damage(self._database.read(question))
-
-    async def _noting_damage(self, work: Awaitable[T]) -> T:
-        """Mark the file where it turns out damaged: this start ends, and the next sets it aside and salvages."""
-        try:
-            return await work
-        except UnicodeError as error:  # SQLite names a column or table whose name is no text any more
-            self._suspect(error)
-            raise sqlite3.DatabaseError(str(error)) from error
-        except sqlite3.DatabaseError as error:
-            if is_damage(error):
-                self._suspect(error)
-            raise
-
-    def _suspect(self, error: Exception) -> None:
-        with suppress(OSError):
-            suspect(self._database.path).write_text(str(error), encoding="utf-8")
-
-    def _reload(self, connection: sqlite3.Connection) -> None:
-        self._numbers.load(connection)
-        self._appender.forget(connection)
-        for answer, seq, void, _ in self._answered.values():
-            self._apply(answer, seq, void)
-        self._stale = False
-
-    def _apply(self, answer: Answer, seq: list[tuple[int, int]], void: list[tuple[int, int]]) -> None:
-        (self._numbers.rejected if answer.st == "rejected" else self._numbers.answered)(seq, void)
+        return await self._books.read(question)
 
     def _whole(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """The rows that are what was written; the others are given up with the next append."""
@@ -361,7 +299,7 @@ class Buffer:
             return self._drop_oldest(connection) > 0
 
         try:
-            freed = await self._try(free, idle=True)
+            freed = await self._books.change(free, idle=True)
             await self._read(give_back_wal)
         except sqlite3.OperationalError:
             return False
