@@ -245,6 +245,14 @@ id = "door"
 """
 
 
+async def _while_it_runs(agent, waiting) -> None:
+    """Wait for something of an agent; one that ended will never do it."""
+    done, ended = asyncio.ensure_future(waiting), asyncio.ensure_future(agent.wait())
+    await asyncio.wait([done, ended], return_when=asyncio.FIRST_COMPLETED)
+    assert done.done(), f"the agent ended with {ended.result()}"
+    ended.cancel()
+
+
 async def test_a_real_agent_restarts_with_what_hq_wants_and_keeps_its_buffer(tmp_path, broker):
     """The same process, buffer and epoch; trying, then running once HQ has said hello to it."""
     (tmp_path / "agent.toml").write_text(AGENT.format(port=broker.port))
@@ -256,15 +264,15 @@ async def test_a_real_agent_restarts_with_what_hq_wants_and_keeps_its_buffer(tmp
             *command, cwd=CHECKOUT, env=environment, stdout=asyncio.subprocess.DEVNULL
         )
         try:
-            await hq.until(lambda: hq.of("birth"))
+            await _while_it_runs(agent, hq.until(lambda: hq.of("birth")))
             wanted = desired(history={"days": 3}, log={"level": "debug"})
             await hq.tell("config/desired", wanted.payload(), retain=True)
-            states = await hq.until(
-                lambda: (got := [one.json["state"] for one in hq.of("config/reported")])[-1:] == ["running"] and got
-            )
-            births = [one.json for one in hq.of("birth")]
+            reported = lambda: [one.json["state"] for one in hq.of("config/reported")]  # noqa: E731 - short
+            await _while_it_runs(agent, hq.until(lambda: reported()[-1:] == ["running"]))
+            states, births = reported(), [one.json for one in hq.of("birth")]
         finally:
-            agent.send_signal(signal.SIGTERM)
+            if agent.returncode is None:
+                agent.send_signal(signal.SIGTERM)
             assert await agent.wait() == 0
 
     assert set(states) == {"trying", "running"}
