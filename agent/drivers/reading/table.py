@@ -23,6 +23,8 @@ MAX_PROBLEMS = 100  # enough to see the pattern; a hostile body would make one o
 _LONGEST = 20  # characters of a number
 MOST = 10**9  # persons or seconds in one interval; above, a number is damage
 
+_FEW = {str(number): float(number) for number in range(1000)}  # nearly all there is in a minute or an hour
+
 T = TypeVar("T")
 
 
@@ -74,6 +76,10 @@ class Table:
     def counts(self, column: int) -> list[float | None]:
         """The whole numbers of a column, from zero."""
         cells = self.cells(column)
+        try:
+            return list(map(_FEW.__getitem__, cells))
+        except KeyError:
+            pass  # more than a few, or written otherwise
         try:
             known = {text: count(text) for text in set(cells)}  # counts repeat
             return list(map(known.__getitem__, cells))
