@@ -95,7 +95,7 @@ async def _box(sensor: Sensor, poller: Poller, buffer: Buffer) -> Box:
         poller.leave(Kind.COUNTERS)
         box.asks_nothing = not poller.asks
     if box.asks_nothing:
-        poller.condition.patience = patience(sensor.push.every)
+        poller.condition.patience = box.post.patience = patience(sensor.push.every)
     return box
 
 

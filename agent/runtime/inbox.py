@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
@@ -202,7 +202,7 @@ class Inbox:
         """Forget what was not stored, and say so to whoever sent it."""
         log.error("push_not_stored", messages=len(batch), why=why)
         for box in touched.values():
-            box.post = Post.load(json.loads(box.stored))
+            box.post = replace(Post.load(json.loads(box.stored)), patience=box.post.patience)
             box.seen.rollback()
         for mail in batch:
             if not mail.done.done():

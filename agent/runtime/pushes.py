@@ -7,6 +7,7 @@ way. States of a moment become minutes. Running totals make differences over the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ from agent.contract.metrics import METRICS, Adds
 from agent.contract.observation import LedgerEntry, Observation, Origin, Quality
 from agent.contract.times import DAY, MINUTE
 from agent.drivers.base import Garbled
-from agent.runtime import timing
+from agent.runtime import silences, timing
 from agent.runtime.readings import MISSED, confirmed
 from agent.runtime.timing import Timepiece
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.drivers.base import Pushed, Row
+    from agent.runtime.silences import Silence
 
 AHEAD = 300  # seconds a message may be ahead of the store's clock: beyond, it is damage
 LATE = 900  # seconds after its end, from which on an interval was read from the device's memory
@@ -69,6 +71,13 @@ class Post:
     time: Timepiece = field(default_factory=Timepiece)
     print: str = ""  # the fingerprint of the last message
     last: int = 0
+    silences: list[Silence] = field(default_factory=list)
+    patience: float = math.inf  # seconds in which it need not be heard of; the configuration's, not stored
+
+    @property
+    def told_until(self) -> int:
+        """When it was heard of last, or until when its running totals were told; 0: never."""
+        return max([self.last, *(at for at, _ in self.totals.values())]) if self.last else 0
 
     def shift(self, by: int) -> None:
         """Our own clock was set: every time in it moves."""
@@ -81,6 +90,8 @@ class Post:
         self.totals = {key: (at + by, value) for key, (at, value) in self.totals.items()}
         self.time.own_clock_set(by)
         self.last += by if self.last else 0
+        for silence in self.silences:
+            silence.shift(by)
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""
@@ -96,6 +107,7 @@ class Post:
             "time": self.time.dump(),
             "print": self.print,
             "last": self.last,
+            "silences": [silence.dump() for silence in self.silences],
         }
 
     @classmethod
@@ -114,6 +126,7 @@ class Post:
             timing.load(stored["time"]),
             stored["print"],
             stored["last"],
+            list(map(silences.load, stored.get("silences", []))),
         )
 
 
@@ -150,6 +163,7 @@ def take(post: Post, sensor: str, dated: Dated, *, counters: bool = True) -> Mad
     if len(post.told) + len(post.moments) + len(post.latest) > MOST_PLACES:
         post.told, post.moments = {}, {}  # a device that never stops naming new lines
     _missing(post, sensor, dated, made)
+    silences.heard(post.silences, post.told_until, dated.received, post.patience)
     for row in pushed.rows:
         if row.start == row.end:
             _state(post, sensor, dated, row, made)
@@ -162,6 +176,7 @@ def take(post: Post, sensor: str, dated: Dated, *, counters: bool = True) -> Mad
         for key, value in post.latest.items():
             post.totals.setdefault(key, (dated.received, value))
     post.last = max(post.last, dated.received)
+    _cover(post, made)
     return made
 
 
@@ -184,7 +199,15 @@ def close(post: Post, sensor: str, now: int) -> Made:
                 made.rows.extend(_difference(sensor, key, before, (minute, value), made))
             post.totals[key] = (minute, value)
     post.latest = {}
+    _cover(post, made)
+    made.entries.extend(silences.told(post.silences, sensor, post.told_until, now, post.patience))
     return made
+
+
+def _cover(post: Post, made: Made) -> None:
+    """What was made tells of the silences that there are."""
+    for silence in post.silences:
+        silence.cover(row for row in made.rows if METRICS[row.metric].adds is Adds.SUM)
 
 
 # ---- intervals

@@ -1,4 +1,7 @@
-"""Speed and size beside the limits measured in the same run. `--json` for programs, names to choose: bench.py wire."""
+"""Speed and size beside the limits measured in the same run. `--json` for programs, names to choose: bench.py wire.
+
+A row of several may be chosen in part: bench.py hostile:hang,drip.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from figures import Figure
 
-ROWS: dict[str, Callable[[], list[Figure]]] = {
+ROWS: dict[str, Callable[..., list[Figure]]] = {
     "parse": batches.parsing,
     "wire": batches.wire,
     "append": durable.appending,
@@ -46,7 +49,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
 def main(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     chosen = [name for name in arguments if not name.startswith("-")] or list(ROWS)
-    if unknown := [name for name in chosen if name not in ROWS]:
+    if unknown := [name for name in chosen if name.partition(":")[0] not in ROWS]:
         print(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}", file=sys.stderr)
         return 2
     configure("error")
@@ -54,7 +57,8 @@ def main(arguments: list[str]) -> int:
     if not as_json:
         print(HEADING)
     for name in chosen:
-        for figure in ROWS[name]():
+        row, _, parts = name.partition(":")
+        for figure in ROWS[row](*filter(None, parts.split(","))):
             figures.append(figure)
             if not as_json:
                 print(figure.as_line(), flush=True)

@@ -16,6 +16,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 
 SENSORS = 100
 HOSTILE = "cam-99"  # the hundredth, where what is wrong with it is the simulator's to do
-WARM, TICKS, BETWEEN = 3, 16, 8  # ticks unmeasured, measured, and of peace before each way
+PARTS = [range(50), range(50, SENSORS - 1), range(SENSORS - 1, SENSORS)]  # a process of simulated cameras each
+WARM = 3  # ticks unmeasured
+SLOW = 12  # the same, until a camera that does not end its answer is known for it
+ROUNDS, BETWEEN = 3, 8  # of peace and of a hostile camera, in turns, and how many ticks each of them lasts
 LONG = 30  # ticks of the runs without anything hostile
 READING = 6 * MINUTE  # of each hour, in which the hour before is read
 DAYS = 3  # that every sensor's memory is asked for beside live polling
@@ -99,16 +103,34 @@ class Store:
     async def warm(self, last: Poller, ticks: int = WARM) -> None:
         await self._ticks(Timed([*self._others, last], {}, self._buffer, self._clock), ticks)
 
-    async def span(self, last: Poller, ticks: int, fills: dict[str, Backfill] | None = None, warm: int = WARM) -> Span:
+    async def pass_the_reading(self, last: Poller, ticks: int) -> None:
+        """Go on unmeasured where the next so many ticks would fall into the minutes in which the hour is read."""
+        now = int(self._clock.now()) % HOUR // MINUTE
+        if now + ticks > HOUR // MINUTE:
+            await self.warm(last, HOUR // MINUTE - now + READING // MINUTE)
+
+    async def span(
+        self,
+        last: Poller,
+        ticks: int,
+        fills: dict[str, Backfill] | None = None,
+        warm: int = WARM,
+        *,
+        again: bool = False,
+    ) -> Span:
+        """Some ticks after others that are not measured; `again` asks the last one at each, whatever its back-off."""
         collector = Timed([*self._others, last], fills or {}, self._buffer, self._clock)
-        await self._ticks(collector, warm, close=False)
+        if warm:
+            await self._ticks(collector, warm, close=False)
         base = _reset_peak()
         cpu, began = time.process_time(), time.monotonic()
-        due = await self._ticks(collector, ticks)
+        due = await self._ticks(collector, ticks, again=last if again else None)
         cpu, seconds = time.process_time() - cpu, time.monotonic() - began
         return Span(list(self._delays(due, collector.commits)), cpu, seconds, _peak() - base)
 
-    async def _ticks(self, collector: Timed, ticks: int, *, close: bool = True) -> list[int]:
+    async def _ticks(
+        self, collector: Timed, ticks: int, *, close: bool = True, again: Poller | None = None
+    ) -> list[int]:
         """Every tick that was due, whether it was kept or not."""
         collector.commits = []
         first = tick = await collector._next_tick()
@@ -116,6 +138,8 @@ class Store:
         await collector.tick(tick)
         while tick < last:
             tick = await collector._next_tick()
+            if again:
+                again._not_before = 0.0
             await collector.tick(tick)
         if close:
             await collector.close()
@@ -162,8 +186,8 @@ class Where(NamedTuple):
 
 @contextmanager
 def _cameras(folder: str, clock: Clock) -> Iterator[Where]:
-    """Two simulators of fifty cameras each, which is what one takes, and one process of hostile ones."""
-    ready = [Path(folder, f"ready-{part}.json") for part in range(2)]
+    """Two simulators of about fifty cameras each, which is what one takes, one of the last alone, and hostile ones."""
+    ready = [Path(folder, f"ready-{part}.json") for part in range(len(PARTS))]
     with Path(folder, "cameras.log").open("wb") as log, ExitStack() as stack:
         simulators = [
             stack.enter_context(_process(_simulate(folder, clock, file, part), log)) for part, file in enumerate(ready)
@@ -185,7 +209,7 @@ def _cameras(folder: str, clock: Clock) -> Iterator[Where]:
 
 def _simulate(folder: str, clock: Clock, ready: Path, part: int) -> list[str]:
     plan = Path(folder, f"scenario-{part}.toml")
-    plan.write_text(scenario(range(part * SENSORS // 2, (part + 1) * SENSORS // 2)))
+    plan.write_text(scenario(PARTS[part]))
     return ["-m", "agent", "simulate", str(plan), "--clock", clock.text, "--ready-file", str(ready)]
 
 
@@ -301,40 +325,69 @@ def _fill(one: Poller, store: Store) -> Backfill:
     return Backfill(one, store._buffer, store._clock, first_stretches(kinds, until - DAYS * 24 * HOUR, until))
 
 
-def hostile() -> list[Figure]:
-    """One of the hundred is hostile in each way, in turn, with peace before each."""
+def hostile(*chosen: str) -> list[Figure]:
+    """One of the hundred is hostile in each way: peace and it in turns, so that what else runs here hits both alike.
+
+    It is asked anew at every tick, which its back-off would spare it. The first silence of each is not measured: one
+    commit waits for it, for two seconds at most. What each turn took is told on stderr.
+    """
 
     async def work(store: Store, bad: dict[str, Poller], where: Where, session: Any) -> list[Figure]:
-        last = store.pollers[-1]
-        await store.warm(last)
-        peace: list[float] = []
-        spans: dict[str, Span] = {}
-        for way, poller in bad.items():
-            peace += (await store.span(last, BETWEEN, warm=1)).delays
-            first = await store.span(poller, WARM, warm=0)
-            print(f"# {way}: first silence p99 {p99(first.delays):.3f}", file=sys.stderr)
-            spans[way] = await store.span(poller, TICKS, warm=0)
-        for way, command in ("counters reset", "clear"), ("power cut", "unplug"):
-            peace += (await store.span(last, BETWEEN, warm=1)).delays
-            data = json.dumps({"camera": HOSTILE} | ({"power": True} if command == "unplug" else {}))
-            async with session.post(f"{where.control}/{command}", data=data) as answer:
-                answer.raise_for_status()
-            spans[way] = await store.span(last, TICKS, warm=0)
-        async with session.post(f"{where.control}/plug", data=json.dumps({"camera": HOSTILE})) as answer:
-            answer.raise_for_status()
-        last._not_before, last._wait = 0.0, BACK_OFF_FIRST
-        limit = p99(peace) * 1000
-        return [
-            Figure(
-                f"one of 100: {way}; the others' p99 (+{span.megabytes:.1f} MB)",
-                p99(span.delays) * 1000,
-                "ms",
-                UNCHANGED,
-                limit,
-                "ms in peace",
-                of_ratio=True,
-            )
-            for way, span in spans.items()
-        ] + [Figure("  memory added by the worst of them", max(span.megabytes for span in spans.values()), "MB", 16.0)]
+        await store.warm(store.pollers[-1])
+        ways = [_Way(way, store, bad.get(way, store.pollers[-1]), where.control, session) for way in chosen or WAYS]
+        return [await way.figure() for way in ways]
 
     return asyncio.run(_run(work))
+
+
+class _Way:
+    """One way of being hostile, beside peace."""
+
+    def __init__(self, name: str, store: Store, poller: Poller, control: str, session: Any) -> None:
+        self._name, self._store, self._poller = name, store, poller
+        self._control, self._session = control, session
+
+    async def figure(self) -> Figure:
+        good = self._store.pollers[-1]
+        peace, beside = [], []
+        for _ in range(ROUNDS):
+            await self._store.pass_the_reading(good, SLOW + 3 * BETWEEN)
+            peace.append(await self._store.span(good, BETWEEN, warm=1))
+            await self._switch(on=True)
+            silence = SLOW if self._name in {"hang", "drip"} else WARM
+            beside.append(await self._store.span(self._poller, BETWEEN, warm=silence, again=True))
+            await self._switch(on=False)
+        told = f"one of 100: {self._name}; the others' p99 (+{max(span.megabytes for span in beside):.1f} MB)"
+        limit = median(p99(span.delays) for span in peace) * 1000
+        p99s = median(p99(span.delays) for span in beside) * 1000
+        print(f"# {self._name}: peace {_told(peace)}, beside {_told(beside)}", file=sys.stderr)
+        return Figure(told, p99s, "ms", UNCHANGED, limit, "ms in peace", of_ratio=True)
+
+    async def _switch(self, *, on: bool) -> None:
+        """What the simulator does to the last camera, in a process of its own."""
+        for command, more in SWITCHES.get(self._name, ((), ()))[not on]:
+            data = json.dumps({"camera": HOSTILE} | more)
+            async with self._session.post(f"{self._control}/{command}", data=data) as answer:
+                answer.raise_for_status()
+        if not on:
+            self._poller._not_before, self._poller._wait = 0.0, BACK_OFF_FIRST
+
+
+def _told(spans: list[Span]) -> str:
+    return " ".join(f"{p99(span.delays) * 1000:.0f}" for span in spans) + " ms"
+
+
+Commands = list[tuple[str, dict[str, object]]]
+
+
+def _fault(kind: str) -> tuple[Commands, Commands]:
+    return [("fault", {"kind": kind})], [("fault", {"kind": kind, "on": False})]
+
+
+SWITCHES: dict[str, tuple[Commands, Commands]] = {
+    "counters reset": ([("clear", {})], []),
+    "power cut": ([("unplug", {"power": True})], [("plug", {})]),
+    "firmware reboot": ([("unplug", {"power": True}), ("plug", {}), ("clear", {})], []),
+    "password changed": _fault("unauthorized"),
+}
+WAYS = (*RAW, *SWITCHES)
