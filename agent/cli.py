@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -17,22 +15,20 @@ from agent.commands.count import count
 from agent.commands.decode import decode
 from agent.commands.poll import poll
 from agent.commands.replay import replay
+from agent.commands.simulate import simulate
 from agent.commands.spoken import CONFIG, ConfigOption, configuration, end, made
 from agent.commands.staff import staff
 from agent.commands.status import dead_letters, status
 from agent.contract.topics import Branch
-from agent.foundation.clock import Clock, parse_clock
-from agent.foundation.toml import ConfigurationError, load
+from agent.foundation.toml import ConfigurationError
 from agent.settings import WRONG_CONFIGURATION
-from agent.simulator.scenario import Scenario
-from agent.simulator.store import Addresses, serve
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Footfall's agent in the store.")
 layouts = typer.Typer(no_args_is_help=True, help="What the numbers of this store mean.")
 app.add_typer(layouts, name="layout")
 app.add_typer(cameras, name="camera")
 app.add_typer(alerts.app, name="alerts")
-for command in (status, discover, poll, count, staff, replay, decode, dead_letters):
+for command in (status, discover, poll, count, staff, replay, decode, simulate, dead_letters):
     app.command()(command)
 
 
@@ -100,27 +96,6 @@ def enrol(
 
 
 app.command("enroll", hidden=True)(enrol)
-
-
-@app.command()
-def simulate(
-    scenario: Path,
-    clock: Annotated[str, typer.Option(help="60x, 60x,START or 60x,STORE,REAL")] = "1x",
-    ready_file: Annotated[Path | None, typer.Option(help="gets the addresses as JSON once all answer")] = None,
-) -> None:
-    """A store with shoppers and cameras that answer over HTTP, until stopped."""
-    ticking: Clock = made(lambda: parse_clock(clock), "clock")
-    model = made(lambda: load(scenario, Scenario), "")
-
-    def ready(addresses: Addresses) -> None:
-        if ready_file:
-            ready_file.with_suffix(".part").write_text(json.dumps(addresses), encoding="utf-8")
-            ready_file.with_suffix(".part").replace(ready_file)
-        else:
-            typer.echo(json.dumps(addresses, indent=1))
-
-    with suppress(KeyboardInterrupt):
-        asyncio.run(serve(model, ticking.now, ticking.sleep, ready=ready))
 
 
 @layouts.command("check")

@@ -137,11 +137,13 @@ class Fault(Table):
 class Push(Table):
     """Where a camera that sends tells its counts: a URL, or a topic for whoever publishes for the simulated store.
 
+    `topic` is for brands that leave it to their owner; the others have one of their own.
     `every` is its period in seconds; `keeps` how many messages it holds while nobody takes them; `twice` the share of
     messages that it sends again although they arrived, as it does when an answer was lost; `lite` leaves out zeros.
     """
 
     url: Annotated[str, Field(pattern=r"^(https?://\S{1,400})?$")] = ""
+    topic: Annotated[str, Field(pattern=r"^[^+#\x00]{0,200}$")] = ""
     every: Annotated[int, Field(ge=60, le=86400, multiple_of=60)] = 60
     keeps: Annotated[int, Field(ge=0, le=100_000)] = 1500
     twice: Share = 0.0

@@ -40,8 +40,8 @@ class Sender:
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
 
             async def send(message: Message, body: bytes) -> bool:
-                if message.topic and publish:
-                    return await publish(message.topic, body)
+                if (topic := message.topic or push.topic) and publish:
+                    return await publish(topic, body)
                 return bool(push.url) and await _post(session, push.url, message, body)
 
             while True:

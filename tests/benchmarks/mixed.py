@@ -43,7 +43,7 @@ HOSTILE = "cam-99"  # the hundredth, where what is wrong with it is the simulato
 PARTS = [range(50), range(50, SENSORS - 1), range(SENSORS - 1, SENSORS)]  # a process of simulated cameras each
 WARM = 3  # ticks unmeasured
 SLOW = 12  # the same, until a camera that does not end its answer is known for it
-ROUNDS, BETWEEN = 3, 8  # of peace and of a hostile camera, in turns, and how many ticks each of them lasts
+ROUNDS, BETWEEN = 4, 6  # of peace and of a hostile camera, in turns, and how many ticks each of them lasts
 LONG = 30  # ticks of the runs without anything hostile
 READING = 6 * MINUTE  # of each hour, in which the hour before is read
 DAYS = 3  # that every sensor's memory is asked for beside live polling
@@ -87,6 +87,10 @@ class Timed(Collector):
     """The agent's, which notes when what was committed."""
 
     commits: list[tuple[float, dict[str, int]]]
+
+    def _hand_over(self, poller: Poller) -> dict[str, object]:
+        """Heat that these cameras do not tell is given up after six hours, where no memory is read."""
+        return super()._hand_over(poller) if self._backfills else {}
 
     async def _commit(self, ready: Sequence[Poller]) -> None:
         ticks = {poller.sensor: self._asking[poller.sensor][0] for poller in ready}
