@@ -98,12 +98,14 @@ class Counter(NamedTuple):
 class History(NamedTuple):
     """What the memory answered: rows oldest first, and what of the answer could not be read.
 
-    `pushed`: nobody asked, the device sent it.
+    `pushed`: nobody asked, the device sent it. `missing`: from, to and why of what it usually tells beside these rows
+    and did not tell this time.
     """
 
     rows: Sequence[Row]
     problems: Sequence[Garbled] = ()
     pushed: bool = False
+    missing: Sequence[tuple[int, int, str]] = ()
 
 
 class Pushed(NamedTuple):

@@ -106,9 +106,10 @@ class _Camera:
             _, found = _intervals(text_of(body), kind, self._device.zone, self._device.now(), self._heat_scale)
             rows += [row for row in found.rows if row.end > since and row.start < until]
             problems += found.problems
-        if kind is Kind.HEAT:
-            rows += await self._space.rows(rows)
-        return History(rows, problems)
+        if kind is not Kind.HEAT:
+            return History(rows, problems)
+        grids = await self._space.grids(rows)
+        return History([*rows, *grids.rows], problems, missing=grids.missing)
 
     async def counters(self) -> Sequence[Counter]:
         found, problems = _counters(pairs(text_of(await self._access.get(_STATUS))))

@@ -169,6 +169,11 @@ class Backfill:
             return
         final = [row for row in history.rows if row.end <= upto]
         entries = self._holes(stretch, upto, final)
+        entries += [
+            LedgerEntry(self._poller.sensor, start, end, "lost", why)
+            for start, end, why in history.missing
+            if end <= upto
+        ]
         rows = [self._poller.flagged(row) for row in backfilled(self._poller.sensor, final)]
         while len(rows) > PIECE:  # the last piece says that they were read: made again after a crash, they are no news
             piece, rows = rows[:PIECE], rows[PIECE:]

@@ -24,7 +24,10 @@ class Corrected:
         found = await self._driver.history(kind, since + shift, until + shift)
         if not shift:
             return found
-        return found._replace(rows=[row._replace(start=row.start - shift, end=row.end - shift) for row in found.rows])
+        return found._replace(
+            rows=[row._replace(start=row.start - shift, end=row.end - shift) for row in found.rows],
+            missing=[(start - shift, end - shift, why) for start, end, why in found.missing],
+        )
 
     async def counters(self) -> Sequence[Counter]:
         """The driver's: they are of the moment they are asked."""

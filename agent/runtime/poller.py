@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import History, Identity, Row
+    from agent.drivers.base import History, Identity
 
 log = structlog.get_logger()
 
@@ -256,7 +256,7 @@ class Poller:
         self.handed_over = [] if not asked.history else self._hand_over(tick)
         for kind, history in asked.history.items():
             if kind in INTERVALS:
-                made, holes = self._digest_kind(kind, history.rows, tick)
+                made, holes = self._digest_kind(kind, history, tick)
                 rows += made
                 entries += holes
         if asked.counters is not None:
@@ -281,9 +281,9 @@ class Poller:
         self._clock_was_set = False
         return handed
 
-    def _digest_kind(self, kind: Kind, rows: Sequence[Row], tick: int) -> tuple[list[Observation], list[LedgerEntry]]:
+    def _digest_kind(self, kind: Kind, history: History, tick: int) -> tuple[list[Observation], list[LedgerEntry]]:
         memory = self.book.memories[kind]
-        before, rows = memory.settled, snapped(memory, rows)
+        before, rows = memory.settled, snapped(memory, history.rows)
         if not self._is_hourly(kind):
             made = read(memory, self.sensor, rows, tick)
         else:
@@ -302,6 +302,11 @@ class Poller:
             if start > at:
                 holes.append(LedgerEntry(self.sensor, at, start, "lost", f"the device has no {kind} row for it"))
             at = max(at, end)
+        # What is missing is asked for once more before its hour settles, and one of two readings may have had it.
+        now = {(row.place, row.start) for row in rows}
+        before_it = {row.start for row in made if row.origin is Origin.LOG and (row.place, row.start) not in now}
+        lost = [LedgerEntry(self.sensor, start, end, "lost", why) for start, end, why in history.missing]
+        holes += [entry for entry in lost if (entry.start, entry.end) in told and entry.start not in before_it]
         return made, holes
 
     def flagged(self, row: Observation) -> Observation:

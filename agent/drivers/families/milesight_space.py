@@ -35,25 +35,34 @@ class Space:
         """Take the way to the camera that its other questions go, and what a heat value times this makes seconds."""
         self._device, self._access, self._scale = device, access, scale
         self._not_before = 0.0
+        self._has = False  # it told one
 
-    async def rows(self, heat: Sequence[Row]) -> list[Row]:
+    async def grids(self, heat: Sequence[Row]) -> History:
         """The cells of each hour that is over, was not empty and has a name of its own.
 
-        What does not come within its seconds is left out: the time as such is in the hour's own row.
+        What does not come within its seconds is `missing`, of a camera that has grids or is too slow to tell.
         """
         now = self._device.now()
-        if now < self._not_before:
-            return []
         names = Counter(row.raw for row in heat)
+        left = [row for row in heat if row.end <= now and row.value and names[row.raw] == 1]
+        if now < self._not_before:
+            return History([])
         found: list[Row] = []
+        why = ""
         try:
             async with asyncio.timeout(_WITHIN):
-                for row in heat:
-                    if row.end <= now and row.value and names[row.raw] == 1:
-                        found += await self._hour(row)
-        except (SensorError, TimeoutError):
-            self._not_before = now + DAY
-        return found
+                while left:
+                    found += await self._hour(left[0])
+                    self._has = True
+                    del left[0]
+        except TimeoutError:
+            why = f"its map of where people stood did not come within {_WITHIN:g} seconds"
+        except SensorError as error:
+            if self._has:
+                why = f"its map of where people stood could not be read: {error}"[:200]
+            else:
+                self._not_before = now + DAY
+        return History(found, missing=[(row.start, row.end, why) for row in left] if why else [])
 
     async def _hour(self, row: Row) -> list[Row]:
         start = wall_seconds(row.raw)
