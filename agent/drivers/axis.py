@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.drivers.base import Counter, Garbled, History, Kind, Pushed, Unsupported
+from agent.drivers.reading.asked import Asked, told
 from agent.drivers.reading.axis_shapes import export_3d, occupancy_now, people_counter, scenario_totals
 from agent.drivers.reading.documents import fingerprint, json_of
-from agent.drivers.reading.fetch import Access
 from agent.drivers.reading.identity import axis_clock, axis_identity
-from agent.drivers.reading.localtime import whole_hours
 from agent.drivers.reading.pushed import Letter, choice, decoded, number, only, places, received
 from agent.drivers.reading.shape import Object, items, table, word
 from agent.drivers.reading.sheet import Sheet, of_kind
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Device, Driver, Identity
+    from agent.drivers.base import Device, Driver
 
 _LIVE = "/local/{app}/.api?live-sum.json"
 _EXPORT = "/local/{app}/.api?export-json&date={first:%Y%m%d}-{last:%Y%m%d}&res=15m"
@@ -64,37 +63,27 @@ def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) ->
     return of_kind(sheet.history(), kind)
 
 
-class _Camera:
+class _Camera(Asked):
     def __init__(self, device: Device, application: str, scenarios: int) -> None:
-        self._device, self._application, self._scenarios = device, application, scenarios
+        super().__init__(device, axis_identity, axis_clock)
+        self._application, self._scenarios = application, scenarios
         self._app = choice(device.options, "path", ["tvpc", "people-counter"])
-        self._access = Access(device)
-        self.cadence: Mapping[Kind, float] = {
+        self.cadence = {
             "people-counter": {Kind.COUNTERS: 60, Kind.LINES: 3600},
             "3d": {Kind.COUNTERS: 60, Kind.LINES: 3600},
             "object-analytics": {Kind.COUNTERS: 60},
         }[application]
 
-    async def identity(self) -> Identity:
-        return await axis_identity(self._access)
-
-    async def clock(self) -> float:
-        return await axis_clock(self._access, self._device)
-
-    async def history(self, kind: Kind, since: int, until: int) -> History:
-        if kind is not Kind.LINES or self._application == "object-analytics":
-            raise Unsupported(f"the application keeps no history of {kind}")
-        sheet = Sheet(self._device.zone, self._device.now())
-        for first, last in whole_hours(since, until, self._device.zone):
-            if self._application == "3d":
-                await self._export_3d(sheet, first, "minute")
-            else:
-                _answer(sheet, text_of(await self._access.get(_EXPORT.format(app=self._app, first=first, last=last))))
-        found = sheet.history()
-        return found._replace(rows=[row for row in found.rows if row.end > since and row.start < until])
+    async def _read_hours(self, sheet: Sheet, first: datetime, last: datetime) -> None:
+        if self._application == "object-analytics":
+            raise Unsupported("the application keeps no history")
+        if self._application == "3d":
+            await self._export_3d(sheet, first, "minute")
+        else:
+            _answer(sheet, text_of(await self._access.get(_EXPORT.format(app=self._app, first=first, last=last))))
 
     async def counters(self) -> Sequence[Counter]:
-        sheet = Sheet(self._device.zone, self._device.now())
+        sheet = self._sheet()
         if self._application == "people-counter":
             _answer(sheet, text_of(await self._access.get(_LIVE.format(app=self._app))))
         elif self._application == "3d":
@@ -102,11 +91,9 @@ class _Camera:
         else:
             for scenario in range(1, self._scenarios + 1):
                 await self._scenario(sheet, scenario)
-        if sheet.problems:
-            raise sheet.problems[0]
-        if not sheet.counters:
+        if not (totals := told(sheet)):
             raise Unsupported("the application tells no running totals")
-        return list(sheet.counters.values())
+        return totals
 
     async def _export_3d(self, sheet: Sheet, day: datetime, step: str) -> None:
         """A local day: the start of another is the only end that the application knows, besides the present."""

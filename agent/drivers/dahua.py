@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agent.drivers.base import Counter, Garbled, History, Kind, Unsupported
+from agent.drivers.base import Counter, Garbled, History, Kind
+from agent.drivers.reading.asked import Asked, told
 from agent.drivers.reading.documents import json_of
-from agent.drivers.reading.fetch import Access
 from agent.drivers.reading.identity import dahua_clock, dahua_identity
-from agent.drivers.reading.localtime import whole_hours
 from agent.drivers.reading.pushed import number, only
 from agent.drivers.reading.rpc2 import Session
 from agent.drivers.reading.shape import items, table, word
@@ -23,9 +22,10 @@ from agent.drivers.reading.values import has_zone, moment, persons, wall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Device, Driver, Identity
+    from agent.drivers.base import Device, Driver
 
 _SUMMARY = "/cgi-bin/videoStatServer.cgi?action=getSummary&channel={channel}"
 _TOTAL = re.compile(r"(?:.*\.)?summary(?:\[(\d{1,3})\])?\.(Entered|Exited)Subtotal\.Today", re.ASCII)
@@ -56,43 +56,29 @@ def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) ->
     return of_kind(sheet.history(), kind)
 
 
-class _Camera:
+class _Camera(Asked):
     cadence: Mapping[Kind, float] = {Kind.COUNTERS: 60, Kind.LINES: 3600}
 
     def __init__(self, device: Device, channel: int) -> None:
-        self._device, self._channel = device, channel
-        self._access = Access(device)
+        super().__init__(device, dahua_identity, dahua_clock)
+        self._channel = channel
         self._session = Session(self._access, device)
 
     async def counters(self) -> Sequence[Counter]:
-        sheet = Sheet(self._device.zone, self._device.now())
+        sheet = self._sheet()
         _summary(sheet, text_of(await self._access.get(_SUMMARY.format(channel=self._channel))))
-        if sheet.problems:
-            raise sheet.problems[0]
-        return list(sheet.counters.values())
+        return told(sheet)
 
-    async def identity(self) -> Identity:
-        return await dahua_identity(self._access)
-
-    async def clock(self) -> float:
-        return await dahua_clock(self._access, self._device)
-
-    async def history(self, kind: Kind, since: int, until: int) -> History:
-        if kind is not Kind.LINES:
-            raise Unsupported(f"the camera keeps no history of {kind}")
-        sheet = Sheet(self._device.zone, self._device.now())
-        for first, last in whole_hours(since, until, self._device.zone):
-            condition = {
-                "Channel": self._channel - 1,  # from 0 here, from 1 over CGI
-                "StartTime": f"{first:%Y-%m-%d %H:%M:%S}",
-                "EndTime": f"{last:%Y-%m-%d %H:%M:%S}",
-                "Granularity": "Hour",
-                "RuleType": "NumberStat",
-            }
-            for page in await self._session.search("videoStatServer", condition):
-                _page(sheet, page)
-        found = sheet.history()
-        return found._replace(rows=[row for row in found.rows if row.end > since and row.start < until])
+    async def _read_hours(self, sheet: Sheet, first: datetime, last: datetime) -> None:
+        condition = {
+            "Channel": self._channel - 1,  # from 0 here, from 1 over CGI
+            "StartTime": f"{first:%Y-%m-%d %H:%M:%S}",
+            "EndTime": f"{last:%Y-%m-%d %H:%M:%S}",
+            "Granularity": "Hour",
+            "RuleType": "NumberStat",
+        }
+        for page in await self._session.search("videoStatServer", condition):
+            _page(sheet, page)
 
 
 def _summary(sheet: Sheet, text: str) -> None:

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.contract.times import HOUR
-from agent.drivers.base import Counter, Garbled, History, Kind, Unreachable, Unsupported
+from agent.drivers.base import Counter, Garbled, History, Kind, Unreachable
+from agent.drivers.reading.asked import Asked, told
 from agent.drivers.reading.documents import json_of
-from agent.drivers.reading.fetch import Access
 from agent.drivers.reading.identity import hanwha_clock, hanwha_identity
-from agent.drivers.reading.localtime import wall_seconds, whole_hours
+from agent.drivers.reading.localtime import wall_seconds
 from agent.drivers.reading.pushed import number, only
 from agent.drivers.reading.shape import Object, items, word
 from agent.drivers.reading.sheet import Sheet, of_kind
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Device, Driver, Identity
+    from agent.drivers.base import Device, Driver
 
 _CHECK = "/stw-cgi/eventsources.cgi?msubmenu=peoplecount&action=check&Channel={channel}"
 _SEARCH = "/stw-cgi/recording.cgi?msubmenu=peoplecountsearch&action={action}"
@@ -61,36 +61,23 @@ def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) ->
     return of_kind(sheet.history(), kind)
 
 
-class _Camera:
+class _Camera(Asked):
     cadence: Mapping[Kind, float] = {Kind.COUNTERS: 60, Kind.LINES: 3600}
 
     def __init__(self, device: Device, channel: int) -> None:
-        self._device, self._channel = device, channel
-        self._access = Access(device)
+        super().__init__(device, hanwha_identity, hanwha_clock)
+        self._channel = channel
 
     async def counters(self) -> Sequence[Counter]:
-        sheet = Sheet(self._device.zone, self._device.now())
+        sheet = self._sheet()
         text = text_of(await self._access.get(_CHECK.format(channel=self._channel), Accept="application/json"))
         if not _totals(sheet, text):
             raise Garbled("no count of a line in it", text)
-        if sheet.problems:
-            raise sheet.problems[0]
-        return list(sheet.counters.values())
+        return told(sheet)
 
-    async def identity(self) -> Identity:
-        return await hanwha_identity(self._access)
-
-    async def clock(self) -> float:
-        return await hanwha_clock(self._access, self._device)
-
-    async def history(self, kind: Kind, since: int, until: int) -> History:
-        if kind is not Kind.LINES:
-            raise Unsupported(f"the camera keeps no history of {kind}")
-        sheet = Sheet(self._device.zone, self._device.now())
-        for first, _ in whole_hours(since, until, self._device.zone):
-            _hours(sheet, await self._search(first), first)
-        found = sheet.history()
-        return found._replace(rows=[row for row in found.rows if row.end > since and row.start < until])
+    async def _read_hours(self, sheet: Sheet, first: datetime, last: datetime) -> None:
+        del last  # a search is of a whole day
+        _hours(sheet, await self._search(first), first)
 
     async def _search(self, day: datetime) -> str:
         """The hours of a local day: a search is started, waited for, and read."""

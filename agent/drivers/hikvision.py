@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.drivers.base import Garbled, History, Kind, Pushed, Unsupported
+from agent.drivers.reading.asked import Asked
 from agent.drivers.reading.documents import Element, element_of, fingerprint, json_of, xml_of
 from agent.drivers.reading.fetch import Access
 from agent.drivers.reading.identity import hikvision_clock, hikvision_identity
-from agent.drivers.reading.localtime import whole_hours
 from agent.drivers.reading.pushed import Letter, decoded, number, only, received
 from agent.drivers.reading.sheet import Sheet, of_kind
 from agent.drivers.reading.text import is_page, text_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from agent.drivers.base import Counter, Device, Driver, Identity
+    from agent.drivers.base import Counter, Device, Driver
 
 _SEARCH = "/ISAPI/System/Video/inputs/channels/{channel}/counting/search"
 _OPENS = re.compile(r"<(?:\w{1,20}:)?EventNotificationAlert\b")
@@ -63,29 +63,16 @@ def decode(body: bytes, kind: Kind | None, zone: ZoneInfo | None, now: float) ->
     return decoded(_message, body, kind, zone, now)
 
 
-class _Camera:
+class _Camera(Asked):
     cadence: Mapping[Kind, float] = {Kind.LINES: 60}
 
     def __init__(self, device: Device, channel: int) -> None:
-        self._device, self._channel = device, channel
-        self._access = Access(device)
+        super().__init__(device, hikvision_identity, hikvision_clock)
+        self._target = _SEARCH.format(channel=channel)
 
-    async def identity(self) -> Identity:
-        return await hikvision_identity(self._access)
-
-    async def clock(self) -> float:
-        return await hikvision_clock(self._access, self._device)
-
-    async def history(self, kind: Kind, since: int, until: int) -> History:
-        if kind is not Kind.LINES:
-            raise Unsupported(f"the camera keeps no history of {kind}")
-        sheet = Sheet(self._device.zone, self._device.now())
-        target = _SEARCH.format(channel=self._channel)
-        for first, last in whole_hours(since, until, self._device.zone):  # a local day a search, as its reports are
-            body = await self._access.post(target, _question(first, last), "application/xml")
-            _search_result(sheet, _result(text_of(body)))
-        found = sheet.history()
-        return found._replace(rows=[row for row in found.rows if row.end > since and row.start < until])
+    async def _read_hours(self, sheet: Sheet, first: datetime, last: datetime) -> None:
+        body = await self._access.post(self._target, _question(first, last), "application/xml")
+        _search_result(sheet, _result(text_of(body)))
 
     async def counters(self) -> Sequence[Counter]:
         raise Unsupported("its running totals come only with its messages")
