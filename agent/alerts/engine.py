@@ -46,6 +46,7 @@ class Engine:
         self._maintenance = rules.maintenance
         self._watches = {watch.key: watch for watch in rules.watches}
         self._gaps = {watch.key: watch for watch in rules.gaps}
+        self.sensors = {watch.key: sorted(watch.sensors) for watch in rules.watches}
         self._gap_of = {watch.scope: watch.key for watch in rules.gaps}
         self._readers: dict[Key, list[Key]] = {}
         self.reads: dict[Key, tuple[Key, ...]] = {}  # by watch, the facts that it reads
@@ -275,7 +276,8 @@ class _Run:
         if stale_at > self._clock:
             return ()
         oldest = self._clock - watch.rule.stale_after
-        silent = [s for s in sorted(watch.sensors) if max(self.state.seen.get(s, 0.0), self.state.began) <= oldest]
+        seen, began = self.state.seen, self.state.began
+        silent = [s for s in self.engine.sensors[watch.key] if seen.get(s, 0.0) <= oldest] if began <= oldest else []
         held, entered = self.state.facts, self.engine.is_entered
         never = any(
             key not in held or (entered and key[1] in OF_PEOPLE and held[key].at <= oldest)

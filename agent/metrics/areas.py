@@ -66,6 +66,7 @@ class Area:
     known_to: int = 0
     share: float = 1.0  # of those in the store, in the zone whose devices tell how many are there
     seen: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))  # the rows in which they do
+    behind: frozenset[int] = frozenset()  # all rows that it is worked out from
 
     @property
     def by_lines(self) -> bool:

@@ -68,6 +68,9 @@ class Day:
             self.areas[f"zone:{zone.name}"] = self._area(into, out_of, _telling(layout, zone))
             if zone.share_of_store and self.areas[f"zone:{zone.name}"].told.size:
                 self.store.share, self.store.seen = zone.share_of_store, self.areas[f"zone:{zone.name}"].told
+        for area in self.areas.values():
+            told = area.told if area.told.size else np.concatenate([area.inward.rows, area.outward.rows, area.seen])
+            area.behind = frozenset(told.tolist())
 
     # ---- rows in
 
@@ -212,10 +215,9 @@ class Day:
         return total
 
     def _occupy(self, area: Area, moved: dict[int, set[int]], until: int) -> None:
-        rows = area.told if area.told.size else np.concatenate([area.inward.rows, area.outward.rows, area.seen])
-        touched = [min(moved[i]) for i in map(int, rows) if i in moved]
+        touched = [min(minutes) for i, minutes in moved.items() if i in area.behind]
         since = min([area.known_to, area.inward.replaced, area.outward.replaced, *touched])
-        if since >= until or not rows.size:
+        if since >= until or not area.behind:
             return
         span = slice(since, until)
         if area.told.size:

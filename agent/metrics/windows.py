@@ -85,12 +85,14 @@ class Windows:
 
         Windows count from the day's start, so that a zone of 45 minutes' offset has whole ones.
         """
-        day, rows = self._day, []
-        told = watermark(day)
+        day, rows, told = self._day, list[Observation](), None
         changed = day.start + changed_from * MINUTE if changed_from is not None else day.end
         for width, final_to in self._final_to.items():
             start = day.start + (min(final_to, changed) - day.start) // width * width
-            while (end := start + width) <= min(now, day.end) and (told >= end or now >= end + GRACE):
+            while (end := start + width) <= min(now, day.end):
+                told = watermark(day) if told is None else told  # asked of a hundred sensors only when a window ended
+                if told < end and now < end + GRACE:
+                    break
                 rows += self._window(width, start, told)
                 start = end
                 if told >= end:

@@ -46,7 +46,9 @@ class Figures:
         self.wanted: Collection[tuple[str, str]] | None = None
         self._lines = {sensor.id: list(_ways(layout, sensor.id)) for sensor in layout.sensor}
         self._known: dict[str, int] = {}  # the newest row of each sensor, over the days
-        self._behind = {scope: layout.sensors_of(scope) for scope in _scopes(layout)}
+        self._behind = {
+            scope: [(sensor, lags.get(sensor, 0.0)) for sensor in layout.sensors_of(scope)] for scope in _scopes(layout)
+        }
         self._of: Day | None = None  # the day whose rows are known
         self._rows: dict[Series, int] = {}
         self._raised: dict[str, dict[str, float]] = {}  # flags by scope
@@ -63,9 +65,9 @@ class Figures:
 
     def of(self, seen: Seen) -> list[Fact]:
         """The facts of a moment."""
-        back = []
-        for sensor, end in seen.day.newest.items():
-            if end > (before := self._known.get(sensor, 0)):
+        back, newest = [], seen.day.newest
+        for sensor in dict.fromkeys(row.sensor for row in seen.rows) if self._of is seen.day else list(newest):
+            if (end := newest.get(sensor, 0)) > (before := self._known.get(sensor, 0)):
                 self._known[sensor] = end
                 back += [(sensor, end)] if before and end - before > AWAY else []
         staffed = list(self._staffed(seen))
@@ -92,8 +94,8 @@ class Figures:
 
     def _fresh(self, place: str, moment: float) -> float:
         """Up to when every sensor behind a place has told."""
-        told = (self._known.get(s, 0) + self._lags.get(s, 0.0) for s in self._behind.get(place, ()))
-        return min(moment, *told, math.inf)
+        known = self._known
+        return min([moment, *[known.get(sensor, 0) + lag for sensor, lag in self._behind.get(place, ())]])
 
     def _staffed(self, seen: Seen) -> Iterator[Fact]:
         """Staff in a zone, where devices tag it and no metric says it."""
