@@ -39,6 +39,13 @@ class Flow:
             return True
         return bool(self.back[first:last].min() >= first and self.back[last : last + WIDEST].min(initial=last) >= last)
 
+    def all_placed(self, span: slice, width: int) -> NDArray[np.bool_]:
+        """The same of every window of a span, in two strides instead of one for each."""
+        first = np.arange(span.start, span.stop, width)
+        later = np.append(np.minimum.accumulate(self.back[::-1])[::-1], NEVER + self.back.size)
+        placed: NDArray[np.bool_] = later[first + width] >= first + width
+        return placed & (self.back[span].reshape(-1, width).min(axis=1) >= first)
+
     @property
     def by_minutes(self) -> Floats:
         """Persons by minute, missing where it is not known in which of them they came."""

@@ -60,7 +60,7 @@ def _counts(day: Day, span: slice, width: int) -> Floats:
     way = day.entered
     whole = way.told[span].reshape(-1, width).min(axis=1) >= 1.0
     if way.is_wide:
-        whole &= np.array([way.placed(at, at + width) for at in range(span.start, span.stop, width)])
+        whole &= way.all_placed(span, width)
     persons = np.nan_to_num(way.persons[span]).reshape(-1, width).sum(axis=1)
     counts: Floats = np.where(whole, persons, math.nan)
     return counts

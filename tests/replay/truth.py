@@ -94,7 +94,7 @@ def replayed(folder: Path, layout: str, rows, *options: str) -> Answer:
     with history.open("w", newline="") as file:
         csv.writer(file).writerows([HEADER, *rows])
     found = CliRunner().invoke(
-        app, ["replay", str(layout_file), str(history), "--json", "--live", *options], catch_exceptions=False
+        app, ["replay", str(layout_file), str(history), "--json", *options], catch_exceptions=False
     )
     if found.exit_code:
         raise RuntimeError(found.stderr)
@@ -134,7 +134,7 @@ def building(folder: Path) -> Building:
             way = {"9": "in", "7": "out"}[flow]
             end = start + timedelta(minutes=30)
             rows.append(("door", "line:1", way, start.isoformat(), end.isoformat(), count))
-    answer = replayed(folder, DOOR.format(zone=zone.key, reset=4), rows)
+    answer = replayed(folder, DOOR.format(zone=zone.key, reset=4), rows, "--live")
     live, night, net = answer.live("occupancy"), answer.windows("occupancy"), answer.windows("net_flow")
 
     def by_day(one: Told, back: int) -> dict[int, list[float]]:
@@ -174,7 +174,7 @@ def inside(folder: Path, missed: tuple[float, float], days: int = 60, step: int 
         for way, counts in (("in", world.entered), ("out", world.left))
         for row in rows_of("door", "line:1", way, counts.reshape(-1, step).sum(axis=1), step * 60)
     ]
-    answer = replayed(folder, DOOR.format(zone="UTC", reset=0), rows)
+    answer = replayed(folder, DOOR.format(zone="UTC", reset=0), rows, "--live")
     truth, minute = world.inside.ravel(), np.arange(world.inside.size) % 1440
     is_open = (minute >= OPEN[0]) & (minute < OPEN[1])
 
@@ -223,7 +223,7 @@ def waits(folder: Path, name: str) -> Waits:
         *rows_of("till", "line:1", "in", world.left),
         *rows_of("till", "region:1", "queue_length", length),
     ]
-    answer = replayed(folder, QUEUE, rows)
+    answer = replayed(folder, QUEUE, rows, "--live")
     now, quarter = answer.live("wait_time", "zone:checkout"), answer.windows("wait_time", "zone:checkout")
     at = ((now.at - MIDNIGHT) // 60).astype(int)
     told_at, bound = np.full((2, steps + 1), np.nan)
