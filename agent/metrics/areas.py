@@ -43,8 +43,10 @@ class Flow:
         """The same of every window of a span, in two strides instead of one for each."""
         first = np.arange(span.start, span.stop, width)
         later = np.append(np.minimum.accumulate(self.back[::-1])[::-1], NEVER + self.back.size)
-        placed: NDArray[np.bool_] = later[first + width] >= first + width
-        return placed & (self.back[span].reshape(-1, width).min(axis=1) >= first)
+        placed: NDArray[np.bool_] = np.logical_and(
+            later[first + width] >= first + width, self.back[span].reshape(-1, width).min(axis=1) >= first
+        )
+        return placed
 
     @property
     def by_minutes(self) -> Floats:
