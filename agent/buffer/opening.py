@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.buffer import kept
+from agent.buffer.lending import first_page
 from agent.buffer.numbers import Numbers
 from agent.buffer.outbox import unanswered
 from agent.buffer.salvage import merge, salvage
@@ -72,7 +73,8 @@ async def _begin_anew(path: Path, now: float, migrations: Path, why: str) -> Ope
     _files(fresh, Path.unlink)
     database = await _open_sound(fresh, migrations)
     try:
-        saved = await database.write(lambda connection: salvage(path, connection, int(now) // 60, now))
+        page = first_page(migrations)
+        saved = await database.write(lambda connection: salvage(path, connection, int(now) // 60, now, page))
     finally:
         await database.close()
     aside = _set_aside(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.buffer import kept, losses
@@ -12,6 +12,7 @@ from agent.buffer.append import Appender, append_alerts, append_entry, append_ma
 from agent.buffer.damage import AGAIN, DAMAGED, MOST, STORE
 from agent.buffer.greeting import OWN
 from agent.buffer.kinds import ALERT, KINDS, LEDGER, MANUAL, OBSERVATION, entry_of, observation_of
+from agent.buffer.lending import lent
 from agent.buffer.losses import UNREADABLE
 from agent.buffer.numbers import SETS, Identity, Numbers
 from agent.buffer.seals import is_whole, teach
@@ -115,15 +116,30 @@ class Old:
         return lacking
 
 
-def salvage(aside: Path, connection: sqlite3.Connection, fallback_boot: int, now: float) -> Saved:
+@contextmanager
+def _opened(aside: Path, page: bytes) -> Iterator[Old]:
+    """A file set aside as it is or, where it does not even say who it is, with the first page of another."""
+    with closing(open_read_only(aside)) as source:
+        if (old := Old(source)).identity or old.unsealed:
+            yield old
+            return
+    with lent(aside, page), closing(open_read_only(aside)) as source:
+        if (old := Old(source)).identity:
+            yield old
+            return
+    with closing(open_read_only(aside)) as source:
+        yield Old(source)
+
+
+def salvage(aside: Path, connection: sqlite3.Connection, fallback_boot: int, now: float, page: bytes) -> Saved:
     """Append to a fresh file what can be read of one set aside, and tell what cannot.
 
     The numbers go on where the old file's ended: those before are void in the new epoch, so an entry that names them
     can mean nothing but the rows of the old one. Cursors and readings are left behind on purpose: they may be ahead of
     rows that did not survive, and what they skipped would be lost. The poller reads the cameras' memory again instead.
+    `page` is what `first_page` gives.
     """
-    with closing(open_read_only(aside)) as source:
-        old = Old(source)
+    with _opened(aside, page) as old:
         numbers = Numbers(connection)
         if highest := old.highest():
             numbers.identity.next = highest + 1

@@ -3,6 +3,8 @@
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from agent.buffer.damage import DAMAGED
 from agent.buffer.losses import reason_of
 from agent.contract import wire
@@ -168,4 +170,27 @@ async def test_that_something_is_lost_is_told_even_where_nothing_can_be_read(tmp
 
     assert (entry.sensor, entry.state, entry.numbers) == ("store", "lost", ())
     assert entry.reason.startswith(DAMAGED)
+    await buffer.close()
+
+
+HEADINGS = {"magic": 3, "page size": 16, "root's kind": 100, "a cell's place": 108}
+
+
+@pytest.mark.parametrize("where", [*HEADINGS, "a name", "a statement"])
+async def test_one_flipped_bit_of_the_first_page_costs_no_row(tmp_path, where):
+    """Without that page nothing can be read; what stands on it is known, and the file set aside keeps its own."""
+    epoch = await filled(tmp_path)
+    path = tmp_path / "buffer.db"
+    content = bytearray(path.read_bytes())
+    named = {"a name": content.rindex(b"observation_key") + 3, "a statement": content.rindex(b"CREATE TABLE kept") + 2}
+    at = named.get(where) or HEADINGS[where]
+    content[at] ^= 4
+    path.write_bytes(content)
+
+    buffer = await opened(tmp_path)
+    rows, entries, _ = await said(buffer)
+
+    assert (sorted(rows), entries) == (sorted(minutes(1000)[1000:]), [])
+    assert buffer.epoch != epoch
+    assert (tmp_path / "buffer.damaged-1.db").read_bytes() == content
     await buffer.close()
