@@ -9,10 +9,7 @@ import socket
 import time
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import aiohttp
 import typer
@@ -22,13 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.commands.adding import add_camera
-from agent.commands.spoken import CONFIG, ConfigOption, JsonOption, configuration, end
+from agent.commands.described import Described, Wanted, describing, wanted
+from agent.commands.spoken import CONFIG, JsonOption, configuration, end
 from agent.contract.layout import SensorRole
 from agent.discovery.sweep import fingerprint
 from agent.drivers.base import Device
 from agent.drivers.reading.brands import brand
 from agent.foundation import bounds
-from agent.foundation.toml import ConfigurationError, read_secret
+from agent.foundation.toml import ConfigurationError
 from agent.runtime.checkup import Checkup, Outcome, Step, is_well, reach
 from agent.settings import WRONG_CONFIGURATION, Configuration, Sensor
 
@@ -39,11 +37,6 @@ if TYPE_CHECKING:
 
 cameras = typer.Typer(no_args_is_help=True, help="Try a camera, and add one.")
 
-Driver = Annotated[str, typer.Option(help="brand; found out where it is left out")]
-Username = Annotated[str, typer.Option(help="an account that may read and do nothing more")]
-PasswordFile = Annotated[Path | None, typer.Option(help="holds nothing but the password; asked for without it")]
-Zone = Annotated[str, typer.Option(help="IANA time zone of the camera's clock; else the store's, or this machine's")]
-Options = Annotated[list[str] | None, typer.Option("--option", help="the brand's own, as NAME=VALUE")]
 Loopback = Annotated[bool, typer.Option(help="allow a simulated camera on this machine", hidden=True)]
 
 
@@ -126,18 +119,6 @@ def _print_scan(found: Scan) -> None:
     console.print(f"Next: footfall-agent camera test {first.address} --username NAME", highlight=False)
 
 
-class Wanted(NamedTuple):
-    """A camera as the command line or the configuration names it; `driver` is empty where it is to be found out."""
-
-    name: str
-    address: str
-    driver: str
-    zone: ZoneInfo
-    username: str
-    password: str
-    options: dict[str, Any]
-
-
 class Tried(NamedTuple):
     """What came of trying one: its steps, the places that told something, and its driver."""
 
@@ -147,26 +128,21 @@ class Tried(NamedTuple):
 
 
 @cameras.command("test")
+@describing
 def try_camera(
     camera: Annotated[str, typer.Argument(help="a sensor's id in agent.toml, or an address such as 192.0.2.10")],
-    driver: Driver = "",
-    username: Username = "",
-    password_file: PasswordFile = None,
-    zone: Zone = "",
-    option: Options = None,
-    config: ConfigOption = CONFIG,
+    described: Described,
     *,
     loopback: Loopback = False,
     as_json: JsonOption = False,
 ) -> None:
     """Reach it, log in, ask who it is and for every kind of data, read, compare clocks, show one number."""
+    config = described.config
     settings = None if config == CONFIG and not config.exists() else configuration(config)
-    wanted = _of_configuration(settings, camera) if settings else None
-    known = wanted is not None
+    known = _of_configuration(settings, camera) if settings else None
     loopback = loopback or bool(settings and settings.settings.cameras.loopback)
-    if wanted is None:
-        wanted = _of_options(camera, camera, driver, username, password_file, zone, option)
-    tried = asyncio.run(_tried(wanted, loopback=loopback, aloud=not as_json))
+    one = known or wanted(camera, camera, described)
+    tried = asyncio.run(_tried(one, loopback=loopback, aloud=not as_json))
     if as_json:
         typer.echo(json.dumps([step._asdict() for step in tried.steps], indent=1))
     elif not is_well(tried.steps):
@@ -174,47 +150,43 @@ def try_camera(
     elif known:
         typer.echo("This camera can be used. It is in the configuration: footfall-agent status shows it as it runs.")
     else:
-        account = f" --username {username}" if username else ""
-        add = f"footfall-agent camera add ID {wanted.address} --driver {tried.driver}{account}"
+        account = f" --username {one.username}" if one.username else ""
+        add = f"footfall-agent camera add ID {one.address} --driver {tried.driver}{account}"
         typer.echo(f"This camera can be used. Next: {add}")
     raise typer.Exit(0 if is_well(tried.steps) else 1)
 
 
 @cameras.command("add")
+@describing
 def add(
     name: Annotated[str, typer.Argument(metavar="ID", help="the name its numbers will carry for ever")],
     address: Annotated[str, typer.Argument(help="host or host:port")],
-    driver: Driver = "",
-    username: Username = "",
-    password_file: PasswordFile = None,
-    zone: Zone = "",
-    option: Options = None,
-    config: ConfigOption = CONFIG,
+    described: Described,
     *,
     role: Annotated[SensorRole, typer.Option(help="what it is there for")] = SensorRole.ENTRANCE,
     installed: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the day it was put up")] = None,
     force: Annotated[bool, typer.Option(help="write it although it does not pass the test")] = False,
 ) -> None:
     """Test a camera, and write it into agent.toml and the layout where it passed."""
-    settings = configuration(config)
+    settings = configuration(described.config)
     if any(sensor.id == name for sensor in settings.settings.sensor):
-        end(f"{config}: there is a sensor {name} already; every camera has a name of its own")
-    wanted = _of_options(name, address, driver, username, password_file, zone or settings.layout.time_zone, option)
-    tried = asyncio.run(_tried(wanted, loopback=settings.settings.cameras.loopback, aloud=True))
+        end(f"{described.config}: there is a sensor {name} already; every camera has a name of its own")
+    one = wanted(name, address, described, settings.layout.time_zone)
+    tried = asyncio.run(_tried(one, loopback=settings.settings.cameras.loopback, aloud=True))
     if not tried.driver or not (is_well(tried.steps) or force):
         end("Nothing was written: it did not pass." + (" --force writes it all the same." if tried.driver else ""), 1)
     try:
         sensor = Sensor(
             id=name,
             driver=tried.driver,
-            address=wanted.address,
-            zone=zone or None,
-            username=username,
-            password_file=f"{name}.password" if username else "",
+            address=one.address,
+            zone=described.zone or None,
+            username=one.username,
+            password_file=f"{name}.password" if one.username else "",
             installed=installed.date() if installed else None,
-            options=wanted.options,
+            options=one.options,
         )
-        typer.echo(add_camera(settings, sensor, role, tried.places, wanted.password))
+        typer.echo(add_camera(settings, sensor, role, tried.places, one.password))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         end(f"{'.'.join(map(str, first['loc']))}: {first['msg']}; nothing was written", WRONG_CONFIGURATION)
@@ -235,37 +207,7 @@ def _of_configuration(found: Configuration, name: str) -> Wanted | None:
     return None
 
 
-def _of_options(
-    name: str, address: str, driver: str, username: str, password_file: Path | None, zone: str, option: list[str] | None
-) -> Wanted:
-    if "//" in address:
-        parts = urlsplit(address)
-        if parts.username or parts.password:
-            end("the address: no user name and password in it; --username NAME, and the password is asked for")
-        address = parts.netloc
-    try:
-        password = read_secret(Path("agent.toml"), str(password_file.absolute())) if password_file else ""
-        zone_info = ZoneInfo(zone) if zone else _own_zone()
-    except ConfigurationError as error:
-        end(str(error))
-    except (ZoneInfoNotFoundError, ValueError):
-        end(f"--zone: {zone!r} is no IANA time zone; write one such as Europe/Lisbon")
-    if username and not password_file:
-        password = typer.prompt("Password", hide_input=True)
-    pairs = [text.partition("=") for text in option or ()]
-    options: dict[str, Any] = {key: int(value) if value.isdecimal() else value for key, _, value in pairs}
-    return Wanted(name, address, driver, zone_info, username, password, options)
-
-
-def _own_zone() -> ZoneInfo:
-    """This machine's zone, by the name that Debian keeps."""
-    try:
-        return ZoneInfo(Path("/etc/timezone").read_text(encoding="ascii").strip())
-    except (OSError, ValueError, ZoneInfoNotFoundError):
-        return ZoneInfo("UTC")
-
-
-async def _tried(wanted: Wanted, *, loopback: bool, aloud: bool) -> Tried:
+async def _tried(one: Wanted, *, loopback: bool, aloud: bool) -> Tried:
     """Go through the steps, printing each as it ends."""
     steps: list[Step] = []
 
@@ -275,8 +217,8 @@ async def _tried(wanted: Wanted, *, loopback: bool, aloud: bool) -> Tried:
             _print_step(step)
 
     async with _session(loopback=loopback, limit=2) as session:
-        name = wanted.driver
-        host, port = _split(wanted.address)
+        name = one.driver
+        host, port = _split(one.address)
 
         async def connect() -> None:
             await _connect(host, port, loopback=loopback)
@@ -288,28 +230,28 @@ async def _tried(wanted: Wanted, *, loopback: bool, aloud: bool) -> Tried:
                 return Tried(steps, set(), "")
             seen = await fingerprint(host, port, session)
             name = seen.brand if seen else ""
-        if not wanted.driver and name:
+        if not one.driver and name:
             noted(Step("brand", Outcome.OK, f"{name}, by what it answers without a password"))
         if not name:
             noted(Step("brand", Outcome.FAILED, "it does not show its brand, or does not answer", _BRAND))
             return Tried(steps, set(), "")
         device = Device(
-            wanted.name,
-            wanted.address,
-            wanted.zone,
+            one.name,
+            one.address,
+            one.zone,
             session,
             time.time,
-            wanted.username,
-            wanted.password,
-            wanted.options,
+            one.username,
+            one.password,
+            one.options,
         )
         try:
             driver = brand(name).open_driver(device)
         except ValueError as error:
             noted(Step("configuration", Outcome.FAILED, str(error), "See config/sensors/ for a sample of each brand."))
             return Tried(steps, set(), name)
-        checkup = Checkup(driver, wanted.zone, time.time, connect)
-        checkup.has_account = bool(wanted.username)
+        checkup = Checkup(driver, one.zone, time.time, connect)
+        checkup.has_account = bool(one.username)
         async for step in checkup.steps():
             noted(step)
     return Tried(steps, checkup.places, name)
