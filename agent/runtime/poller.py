@@ -145,6 +145,8 @@ class Poller:
             log.info("kind_unsupported", sensor=self.sensor, kind=kind.value, why=str(error))
         except SensorError as error:
             asked.problems.append(error)
+        else:
+            self._asked_at[kind] = tick  # what was not answered is asked again at the next tick, not an hour later
 
     async def _who(self, tick: int) -> Identity | None:
         """Who answers, asked after the counts were: then it is no wrong password that is refused here."""
@@ -205,7 +207,6 @@ class Poller:
             last = self._asked_at.get(kind, 0)
             if self._hour_is_over(kind, last, tick) if self._is_hourly(kind) else tick - last >= every:
                 due.append(kind)
-                self._asked_at[kind] = tick
         return due
 
     def _is_hourly(self, kind: Kind) -> bool:

@@ -36,7 +36,7 @@ class Axis:
 
     def __init__(self, clock):
         self.clock = clock
-        self.exports = 0
+        self.exports = self.failing = 0
 
     def passed(self, since, until):
         minutes = max(0, int(min(until, self.clock.now()) - since) // 60)
@@ -49,6 +49,9 @@ class Axis:
             came, left = self.passed(midnight, 2**40)
             return web.json_response({"serial": "S", "timestamp": f"{now:%Y%m%d%H%M%S}", "in": came, "out": left})
         self.exports += "export-json" in request.query_string
+        if self.failing and "export-json" in request.query_string:
+            self.failing -= 1
+            return web.Response(status=500)
         quarters = range(midnight, midnight + 86400, 900)
         data = {f"{datetime.fromtimestamp(at, UTC):%Y%m%d%H%M%S}": self.passed(at, at + 900) for at in quarters}
         return web.json_response({"counter": {"delta": 900, "types": {"Total In": 66, "Total Out": 67}}, "data": data})
@@ -105,6 +108,21 @@ async def test_totals_and_memory_of_one_line(tmp_path, axis):
     assert len(quarters) == 8
     assert json.dumps(sorted(quarters)) == json.dumps([NOON + 900 * n for n in range(8)])
     assert camera.exports == 6  # twice for each of three hours that ended, the first of them before the start
+
+
+async def test_an_hour_that_could_not_be_read_at_once(tmp_path, axis):
+    """A memory that is read once an hour and does not answer then is asked again at the next tick."""
+    clock, address, camera = axis
+    async with store(tmp_path, clock, address, "axis") as (collector, _, buffer):
+        for minute in range(66):
+            clock.moment += 60
+            collector._pollers[0]._not_before = 0.0  # the store's minutes pass faster than real back-off
+            camera.failing = 3 if minute == 59 else camera.failing
+            await collector.tick(int(clock.now()))
+        rows = [row for row in await buffer.rows_since(0) if row.start >= NOON and row.origin is Origin.LOG]
+
+    assert camera.failing == 0
+    assert sorted({row.start - NOON for row in rows}) == [0, 900, 1800, 2700]
 
 
 @pytest.mark.parametrize(
