@@ -85,7 +85,8 @@ class Poller:
         self.turn = asyncio.Lock()
         self.handed_over: list[tuple[Kind, int, int]] = []  # by the last digest
         self.is_filling: Callable[[int, int], bool] = lambda _start, _end: False  # the backfill's, set by the collector
-        self._ask_who_at: float = 0 if isinstance(driver, Known) else math.inf
+        self._is_known = isinstance(driver, Known)
+        self._ask_who_at: float = 0 if self._is_known else math.inf
         self._not_before = self._refused_until = 0.0
         self._wait = BACK_OFF_FIRST
         self._unsupported: set[Kind] = set()
@@ -119,17 +120,18 @@ class Poller:
         return asked
 
     async def _ask_all(self, tick: int, asked: Asked) -> None:
-        """Totals first: they need no clock, and where they were told it is no password that the clock refuses."""
+        """Of a device with a clock totals first: where they were told, it is no password that the clock refuses."""
         due = self._due(tick)
-        if Kind.COUNTERS in due:
-            await self._ask_for(Kind.COUNTERS, tick, asked)
+        first = [kind for kind in due if self._is_known and kind not in INTERVALS]
+        for kind in first:
+            await self._ask_for(kind, tick, asked)
         if not asked.problems and tick >= self._ask_clock_at and (due or self.doubted()):
             await self._ask_clock(tick, asked)
             due = due or self._due(tick)
         for kind in due:
             if asked.problems and not asked.answered:
                 return  # a device that does not answer one question is not asked three more
-            if kind is not Kind.COUNTERS:
+            if kind not in first:
                 await self._ask_for(kind, tick, asked)
         if asked.answered and not asked.problems:
             asked.who = await self._who(tick)
@@ -140,11 +142,13 @@ class Poller:
                 asked.counters = await self.driver.counters()
             else:
                 asked.history[kind] = await self.driver.history(kind, *self._span(kind, tick))
-        except Unsupported as error:
-            self._unsupported.add(kind)
-            log.info("kind_unsupported", sensor=self.sensor, kind=kind.value, why=str(error))
         except SensorError as error:
-            asked.problems.append(error)
+            # What this account may not read, beside what it may, is for this agent as good as not there.
+            if isinstance(error, Unsupported) or (isinstance(error, Forbidden) and asked.answered):
+                self._unsupported.add(kind)
+                log.info("kind_unsupported", sensor=self.sensor, kind=kind.value, why=str(error))
+            else:
+                asked.problems.append(error)
         else:
             self._asked_at[kind] = tick  # what was not answered is asked again at the next tick, not an hour later
 

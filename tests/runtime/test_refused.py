@@ -65,3 +65,30 @@ async def test_one_try_a_back_off(tmp_path, camera, driver, options):
 
             assert camera.tries == tries
         assert poller.condition.trouble == "credentials refused"
+
+
+async def test_what_an_account_may_not_read(tmp_path):
+    """Regions that are forbidden (403) beside lines that are told cost neither the lines nor their minute."""
+    table = "StartTime,EndTime,Line1 - In,Line1 - Out\n2026/11/19 12:00:00,2026/11/19 12:59:59,{},0\n"
+    asked = []
+
+    async def answer(request):
+        asked.append(request.query.get("dw", ""))
+        if asked[-1] == "vcalogcsv":
+            return web.Response(text=table.format(len(asked)))
+        return web.Response(status=403 if asked[-1] == "regionalcountlogcsv" else 404)
+
+    server = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.1)
+    await server.setup()
+    await web.TCPSite(server, "127.0.0.1", 0).start()
+    host, port = server.addresses[0]
+    clock = Hands()
+    async with store(tmp_path, clock, f"{host}:{port}", "milesight") as (collector, _, _):
+        [poller] = collector._pollers
+        for _ in range(4):
+            clock.moment += 60
+            await collector.tick(int(clock.now()))
+        assert poller.condition.problem == ""
+    await server.cleanup()
+
+    assert (asked.count("vcalogcsv"), asked.count("regionalcountlogcsv")) == (4, 1)
