@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent.alerts.engine import Acknowledgement
+from agent.alerts.life import NEVER
 from agent.contract.times import MINUTE
 from agent.runtime.lookout import DAYS, STATE, Lookout, Raised
 
@@ -113,7 +114,7 @@ class Alarms:
             pause = 0.0
             try:
                 await self.turn()
-                pause = self._clock.real(max(0.0, self._next() - self._clock.now()))
+                pause = self._clock.real(min(MINUTE, max(0.0, self._next() - self._clock.now())))
                 stored = True
             except sqlite3.OperationalError as error:  # the collector says so to people
                 if stored:
@@ -141,8 +142,8 @@ class Alarms:
 
     def _next_sample(self) -> float:
         if self.vitals is None:
-            return self._clock.now() + MINUTE
-        return (self._sampled // MINUTE + 1) * MINUTE + SAMPLE_AT if self._sampled else self._clock.now()
+            return NEVER
+        return (self._sampled // MINUTE + 1) * MINUTE + SAMPLE_AT if self._sampled else 0.0  # at once
 
     async def _advance(self, now: float) -> None:
         """Run the timers that have ended; then how the agent is, if it is time for that."""

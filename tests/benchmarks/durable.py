@@ -23,6 +23,8 @@ START = 1_773_705_600
 CAMERAS = 8
 ROWS_EACH = 4  # two lines, in and out
 TICKS = 1440
+PLACES = 4  # lines of each sensor whose rows are followed to metrics and alerts
+FOLLOWED = 200  # ticks of one sensor, and as many of all at once
 
 BARE = """
 PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -31,13 +33,13 @@ INTEGER, PRIMARY KEY (start, series)) WITHOUT ROWID
 """
 
 
-def tick(number: int, rows: int) -> list[Observation]:
+def tick(number: int, rows: int, each: int = ROWS_EACH) -> list[Observation]:
     """One tick of a store: a row for each series of its cameras."""
     start = START + 60 * number
     return [
         Observation(
-            f"cam-{i // ROWS_EACH}",
-            f"line:{i % ROWS_EACH // 2 + 1}",
+            f"cam-{i // each}",
+            f"line:{i % each // 2 + 1}",
             ("in", "out")[i % 2],
             start,
             start + 60,
@@ -133,7 +135,8 @@ def live_tick() -> list[Figure]:
     from agent.runtime.outgoing import Outgoing  # noqa: PLC0415 - as above
     from tests.metrics.days import taught  # noqa: PLC0415 - as above
 
-    sensors = tuple(Sensor(id=f"cam-{n}", line=(Line(number=1), Line(number=2))) for n in range(100))
+    lines = tuple(Line(number=number + 1) for number in range(PLACES))
+    sensors = tuple(Sensor(id=f"cam-{n}", line=lines) for n in range(100))
     layout = Layout(version="1", effective_from="2026-03-01", time_zone="Europe/Lisbon", sensor=sensors, capacity=500)
     began = [START + 14400 - 86400 * day for day in range(21, 0, -1)]
     warm_up()
@@ -156,15 +159,18 @@ def live_tick() -> list[Figure]:
             return (time.perf_counter() - before) * 1000
 
         one, hundred = [], []
-        for clock.minute in range(360, 410):  # in turns, one sensor before the others and all at once
-            rows, first = tick(clock.minute, ROWS_EACH * 100), ROWS_EACH if clock.minute % 2 else 0
+        for clock.minute in range(360, 360 + 2 * FOLLOWED):  # in turns, one sensor before the others and all at once
+            rows, first = tick(clock.minute, 2 * PLACES * 100, 2 * PLACES), 2 * PLACES if clock.minute % 2 else 0
             if first:
                 one.append(taken(rows[:first]))
             spent = taken(rows[first:])
             hundred += [] if first else [spent]
         loop.run_until_complete(buffer.close())
     loop.close()
-    return [
-        Figure("rows appended → metrics and alerts, one sensor of 100", sorted(one)[12], "ms", 1.0),
-        Figure("  all 100 changed at once, 404 rules", sorted(hundred)[12], "ms", 30.0),
-    ]
+    told = []
+    for what, spent, limit in (("one sensor of 100", one, 1.0), ("all 100 at once", hundred, 30.0)):
+        told += [
+            Figure(f"rows appended → metrics and alerts, {what}, p50", sorted(spent)[FOLLOWED // 2], "ms", limit),
+            Figure("  p99", sorted(spent)[FOLLOWED * 99 // 100], "ms"),
+        ]
+    return told

@@ -10,8 +10,10 @@ import pytest
 
 from agent.alerts.binding import bound
 from agent.alerts.rules import Rules
+from agent.buffer.buffer import Buffer
 from agent.contract.layout import Layout
 from agent.contract.observation import Origin
+from agent.foundation.clock import Clock
 from agent.runtime.alarms import Alarms
 from agent.runtime.cycle import Cycle
 from agent.runtime.outgoing import Outgoing
@@ -137,3 +139,36 @@ async def watch(buffer, clock):
         await asyncio.sleep(0)
 
     return step
+
+
+async def test_between_two_looks_the_stage_sleeps(tmp_path):
+    """Under a clock that goes by itself it looks at the agent at once, then once a minute: it never did, and spun."""
+    clock, looks, looked, turns = Clock(), [], asyncio.Event(), 0
+    buffer = await Buffer.open(tmp_path / "buffer.db", clock, 1 << 30)
+    alarms = Alarms(buffer, LAYOUT, "store", clock, Outgoing(buffer, clock, "store", []))
+    await alarms.load({})
+
+    async def vitals(now):
+        looks.append(now)
+        looked.set()
+        return []
+
+    async def counted(turn=alarms.turn):
+        nonlocal turns
+        turns += 1
+        await turn()
+
+    alarms.vitals, alarms.turn = vitals, counted
+    rules = Rules.model_validate(tomllib.loads(RULES))
+    running = asyncio.create_task(alarms.run(lambda: (lambda layout: bound(rules, layout), "")))
+    try:
+        async with asyncio.timeout(30):
+            await looked.wait()
+        await asyncio.sleep(0.2)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await buffer.close()
+
+    assert 1 <= len(looks) <= 2
+    assert turns < 10
