@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from durable import DISK
-from figures import Figure
+from figures import Figure, cpu_of
 from polling import ACCOUNT, NOON, PATIENCE, SCENARIO, SPEED, ZONE
 
 from agent.buffer.buffer import Buffer
@@ -267,11 +266,6 @@ async def _run(work: Callable[..., Any]) -> list[Figure]:
             return figures
 
 
-def _cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 # ---- the rows
 
 
@@ -279,10 +273,10 @@ def mixed() -> list[Figure]:
     """What a poll costs, over a whole hour of the store with its readings of the hour."""
 
     async def work(store: Store, _bad: object, where: Where, _session: object) -> list[Figure]:
-        theirs = sum(map(_cpu_of, where.pids))
+        theirs = sum(map(cpu_of, where.pids))
         span = await store.span(store.pollers[-1], HOUR // MINUTE)
         share, made = span.cpu / span.seconds, span.polls / (SENSORS * HOUR // MINUTE)
-        busy = (sum(map(_cpu_of, where.pids)) - theirs) / span.seconds
+        busy = (sum(map(cpu_of, where.pids)) - theirs) / span.seconds
         return [
             Figure("a poll of one of 100 sensors of 9 kinds, 1 Hz", span.cpu * 1000 / span.polls, "ms CPU", 1.0),
             Figure(

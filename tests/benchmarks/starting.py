@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import Figure
+from figures import Figure, cpu_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SENSORS = 16
 PATIENCE = 30.0
+IDLE = 20.0  # seconds in which no camera answers and nobody looks at the page
 
 # The libraries alone, with a page: what no agent of this make can be faster or smaller than.
 SKELETON = """
@@ -115,6 +116,9 @@ def starting() -> list[Figure]:
             kernels_ready(page)
             time.sleep(1)
             size["python"] = memory_mb(pid)
+            before = cpu_of(pid)
+            time.sleep(IDLE)
+            idle = (cpu_of(pid) - before) / IDLE
     skeleton_s, page_s, kernels_s = (sorted(taken[name])[2] for name in ("skeleton", "numba", "kernels"))
     libraries = "libraries and a bare page"
     return [
@@ -122,6 +126,7 @@ def starting() -> list[Figure]:
         Figure("  until the kernels are compiled (warm cache)", kernels_s, "s", 2.0),
         Figure("resident memory, kernels in Python", size["python"], "MB", 95.0, size["skeleton"], libraries),
         Figure("  with numba", size["numba"], "MB", 210.0, size["skeleton"], libraries),
+        Figure("nothing happens: share of a core", idle * 100, "%", 5.0),
     ]
 
 
