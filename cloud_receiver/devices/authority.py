@@ -39,6 +39,18 @@ BACKDATED = timedelta(days=1)
 
 _ROOT_KEY, _ROOT = "root.key", "root.crt"
 
+# What cryptography makes of foreign bytes; not all of it is a ValueError.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 class BadRequest(ValueError):
     """A certificate request or certificate that is not one, or not ours; the text says so."""
@@ -105,14 +117,7 @@ class Authority:
             usage = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
             name = str(cert.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
             key = cert.public_key()
-        except (
-            ValueError,
-            TypeError,
-            IndexError,
-            InvalidSignature,
-            UnsupportedAlgorithm,
-            x509.ExtensionNotFound,
-        ) as error:
+        except (*UNREADABLE, IndexError) as error:
             raise BadRequest("this is no certificate of this headquarters") from error
         if ExtendedKeyUsageOID.CLIENT_AUTH not in usage or not isinstance(key, ec.EllipticCurvePublicKey):
             raise BadRequest("this is no certificate of a device")
@@ -122,7 +127,7 @@ class Authority:
         """Whether a certificate is of this authority."""
         try:
             x509.load_pem_x509_certificate(pem.encode()).verify_directly_issued_by(self.cert)
-        except (ValueError, TypeError, InvalidSignature):
+        except UNREADABLE:
             return False
         return True
 
@@ -275,7 +280,7 @@ def _requested_key(csr: str) -> ec.EllipticCurvePublicKey:
         request = x509.load_pem_x509_csr(csr.encode())
         key = request.public_key()
         sound = request.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise BadRequest("the certificate request cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise BadRequest("the key of the certificate request is not EC P-256")

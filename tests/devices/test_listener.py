@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.contract.enrolment import AUTHORITY, ENROL, MAX_BYTES, RENEW, Issued, fingerprint
@@ -247,6 +247,7 @@ def mutated(text: str, seed: int) -> str:
 
 @settings(max_examples=500, deadline=None)
 @given(seed=st.integers(0, 2**32))
+@example(seed=35499)  # a version that there is not, which cryptography says by an error of its own
 def test_a_mutated_request_is_refused_or_means_the_same(authority, seed):
     """Never another error than ours; what is still accepted certifies the key that signed it."""
     text = mutated(CSR, seed)
