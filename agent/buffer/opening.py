@@ -13,7 +13,8 @@ from agent.buffer.numbers import Numbers
 from agent.buffer.outbox import unanswered
 from agent.buffer.salvage import merge, salvage
 from agent.buffer.seals import is_whole, teach
-from agent.foundation.sqlite import Database, NewerSchemaError, is_damage, is_sound, migrate, sync_folder
+from agent.foundation.files import sync_folder
+from agent.foundation.sqlite import Database, NewerSchemaError, is_damage, is_sound, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -146,15 +145,6 @@ def is_full(error: sqlite3.Error) -> bool:
 def give_back_wal(connection: sqlite3.Connection) -> None:
     """Bring the whole WAL into the file and leave its room to the disk."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def used_bytes(connection: sqlite3.Connection, path: Path) -> int:
