@@ -19,7 +19,8 @@ import structlog
 from agent.contract.times import MINUTE
 from agent.drivers.base import Garbled
 from agent.runtime.poller import fit
-from agent.runtime.pushes import Dated, Made, Post, close, take
+from agent.runtime.post import Post
+from agent.runtime.pushes import Dated, Made, close, take
 from agent.runtime.seen import Seen
 
 if TYPE_CHECKING:

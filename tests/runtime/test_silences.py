@@ -5,7 +5,8 @@ import math
 import pytest
 
 from agent.drivers.base import Counter, Pushed, Row
-from agent.runtime.pushes import Dated, Post, close, take
+from agent.runtime.post import Post
+from agent.runtime.pushes import Dated, close, take
 from agent.runtime.silences import CATCHES_UP, REASON
 
 NOON = 1_795_089_600
