@@ -156,11 +156,11 @@ class Backfill:
     async def _read(self, stretch: Stretch, upto: int) -> None:
         try:
             async with self._poller.turn, asyncio.timeout(DEADLINE):
-                if self._poller.refused_for:
+                if self._poller.patience.refused_for:
                     raise Unreachable("its account was refused just now, and is not tried again so soon")
                 history = await self._poller.driver.history(stretch.kind, stretch.at, upto)
         except Refused as error:
-            self._poller.back_off([error])
+            self._poller.patience.after([error])
             raise
         except Unsupported:
             self.progress.done += _hours(stretch)

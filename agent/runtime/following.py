@@ -11,7 +11,7 @@ import structlog
 
 from agent.drivers.base import Garbled, Refused, SensorError
 from agent.runtime.inbox import NotStored
-from agent.runtime.poller import BACK_OFF_CAP, BACK_OFF_FIRST
+from agent.runtime.patience import BACK_OFF_CAP, BACK_OFF_FIRST
 
 if TYPE_CHECKING:
     from agent.drivers.base import Streaming
@@ -25,7 +25,7 @@ async def follow(poller: Poller, driver: Streaming, inbox: Inbox) -> None:
     """Read a device's stream for ever; what it says while the connection is down is its memory's to tell."""
     sensor, pause = poller.sensor, BACK_OFF_FIRST
     while True:
-        await asyncio.sleep(poller.refused_for)
+        await asyncio.sleep(poller.patience.refused_for)
         why = "it ended"
         try:
             async for message in driver.messages():
@@ -34,7 +34,7 @@ async def follow(poller: Poller, driver: Streaming, inbox: Inbox) -> None:
                     await inbox.put(sensor, message, "application/xml", {})
         except Refused as error:
             why = str(error)
-            poller.back_off([error])
+            poller.patience.after([error])
         except SensorError as error:
             why = str(error)
         log.info("stream_ended", sensor=sensor, why=why)

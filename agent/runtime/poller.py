@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from agent.runtime import gaps
 from agent.runtime.book import Book, Condition
 from agent.runtime.corrected import Corrected
 from agent.runtime.occupant import begin_afresh
+from agent.runtime.patience import Patience
 from agent.runtime.readings import LIVE_WINDOW, read, read_totals, snapped
 from agent.runtime.timing import Timepiece
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 DEADLINE = 10.0  # real seconds for everything that one tick asks of one sensor
-BACK_OFF_FIRST = 5.0  # real seconds, doubling
-BACK_OFF_CAP = 300.0
-REFUSED_EVERY = 300.0  # real seconds between tries with credentials that were refused: no lock-outs
 CLOCK_EVERY = 300  # seconds of the store's time between two looks at the device's clock
 SET_BY = 300  # seconds: somebody set its clock, rather than that it drifted
 INTERVALS = (Kind.LINES, Kind.REGIONS, Kind.HEAT)
@@ -87,8 +84,7 @@ class Poller:
         self.is_filling: Callable[[int, int], bool] = lambda _start, _end: False  # the backfill's, set by the collector
         self._is_known = isinstance(driver, Known)
         self._ask_who_at: float = 0 if self._is_known else math.inf
-        self._not_before = self._refused_until = 0.0
-        self._wait = BACK_OFF_FIRST
+        self.patience = Patience()  # its backfill's and its stream's too: whoever asks, it is one account
         self._unsupported: set[Kind] = set()
         self._asked_at: dict[Kind, int] = {}
         self._ask_clock_at = 0
@@ -108,7 +104,7 @@ class Poller:
 
     async def ask(self, tick: int) -> Asked | None:
         """Everything due at this tick, within the deadline; None while backing off."""
-        if asyncio.get_running_loop().time() < self._not_before:
+        if self.patience.is_asked_for:
             return None
         asked = Asked()
         try:
@@ -116,7 +112,7 @@ class Poller:
                 await self._ask_all(tick, asked)
         except TimeoutError:
             asked.problems.append(SensorError(f"no complete answer within {DEADLINE:g} s"))
-        self.back_off(asked.problems)
+        self.patience.after(asked.problems)
         return asked
 
     async def _ask_all(self, tick: int, asked: Asked) -> None:
@@ -229,23 +225,6 @@ class Poller:
             return since, tick
         until = self._hour(tick)
         return min(since, until - HOUR), until
-
-    def back_off(self, problems: Sequence[SensorError]) -> None:
-        """Leave it alone for a while, the longer the more often it failed; a refused account always for as long."""
-        if not problems:
-            self._wait = BACK_OFF_FIRST
-            return
-        now = asyncio.get_running_loop().time()
-        if any(isinstance(problem, Refused) for problem in problems):
-            self._not_before = self._refused_until = now + REFUSED_EVERY
-        else:
-            self._not_before = now + self._wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, hides nothing
-        self._wait = min(BACK_OFF_CAP, self._wait * 2)
-
-    @property
-    def refused_for(self) -> float:
-        """Real seconds until the account may be tried again by anybody: poller, backfill or stream."""
-        return max(0.0, self._refused_until - asyncio.get_running_loop().time())
 
     # ---- making rows
 

@@ -28,7 +28,8 @@ from agent.contract.times import HOUR, MINUTE
 from agent.foundation.clock import Clock
 from agent.runtime.backfill import Backfill, first_stretches
 from agent.runtime.collector import Collector
-from agent.runtime.poller import BACK_OFF_FIRST, INTERVALS
+from agent.runtime.patience import BACK_OFF_FIRST
+from agent.runtime.poller import INTERVALS
 from agent.sensors import camera_session, open_poller
 from tests.drivers.families import FAMILIES
 
@@ -144,7 +145,7 @@ class Store:
         while tick < last:
             tick = await collector._next_tick()
             if again:
-                again._not_before = 0.0
+                again.patience.not_before = 0.0
             await collector.tick(tick)
         if close:
             await collector.close()
@@ -371,7 +372,7 @@ class _Way:
             async with self._session.post(f"{self._control}/{command}", data=data) as answer:
                 answer.raise_for_status()
         if not on:
-            self._poller._not_before, self._poller._wait = 0.0, BACK_OFF_FIRST
+            self._poller.patience.not_before, self._poller.patience.wait = 0.0, BACK_OFF_FIRST
 
 
 def _told(spans: list[Span]) -> str:

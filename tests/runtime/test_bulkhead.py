@@ -102,7 +102,7 @@ async def test_cameras_that_mean_harm(shop, monkeypatch):
             monkeypatch.setattr(collector, "GATHER", 3600.0)
             assert {one.book.answered for one in shop.pollers if one not in bad} == {int(shop.clock.now())}
             for one in bad:
-                one._not_before = 0.0  # asked anew at every tick, which the back-off would spare it
+                one.patience.not_before = 0.0  # asked anew at every tick, which the back-off would spare it
         rows = await shop.buffer.rows_since(0)
         await running.close()
 

@@ -90,7 +90,7 @@ async def agent(folder, store, clock, *, days=0):
 async def ticks(collector, clock, count):
     for _ in range(count):
         clock.moment[0] = (clock.moment[0] // 60 + 1) * 60
-        collector._pollers[0]._not_before = 0.0  # the store's minutes pass faster than real back-off
+        collector._pollers[0].patience.not_before = 0.0  # the store's minutes pass faster than real back-off
         await collector.tick(int(clock.now()))
 
 

@@ -86,7 +86,7 @@ class Life:
     async def tick(self, agent, minutes: int) -> None:
         for _ in range(minutes):
             self.clock.moment = (self.clock.moment // 60 + 1) * 60
-            agent.poller._not_before = 0.0  # the store's minutes pass faster than real back-off
+            agent.poller.patience.not_before = 0.0  # the store's minutes pass faster than real back-off
             await agent.collector.tick(int(self.clock.now()))
 
     def served(self) -> dict:

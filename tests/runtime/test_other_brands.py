@@ -116,7 +116,7 @@ async def test_an_hour_that_could_not_be_read_at_once(tmp_path, axis):
     async with store(tmp_path, clock, address, "axis") as (collector, _, buffer):
         for minute in range(66):
             clock.moment += 60
-            collector._pollers[0]._not_before = 0.0  # the store's minutes pass faster than real back-off
+            collector._pollers[0].patience.not_before = 0.0  # the store's minutes pass faster than real back-off
             camera.failing = 3 if minute == 59 else camera.failing
             await collector.tick(int(clock.now()))
         rows = [row for row in await buffer.rows_since(0) if row.start >= NOON and row.origin is Origin.LOG]

@@ -55,7 +55,7 @@ async def test_one_try_a_back_off(tmp_path, camera, driver, options):
     async with store(tmp_path, clock, address, driver, username="counter", **options) as (collector, fill, _):
         [poller] = collector._pollers
         for tries in (1, 2):
-            poller._not_before = poller._refused_until = 0.0
+            poller.patience.not_before = poller.patience.refused_until = 0.0
             reading = asyncio.create_task(fill.run())
             for _ in range(6):
                 clock.moment += 60
