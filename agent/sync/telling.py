@@ -1,4 +1,4 @@
-"""The messages a device tells of itself: birth, state, health and what is there now."""
+"""The messages a device sends: its batches, and what it tells of itself: birth, state, health, what is there now."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from agent.buffer.buffer import Buffer
+    from agent.buffer.outbox import Frozen
     from agent.contract.happenings import Alert
     from agent.contract.messages import Health
     from agent.contract.topics import Branch
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 HEALTH_EVERY = 60.0  # seconds of the store's time
 HEALTH_SOONEST = 5.0  # real seconds between two, however fast the store's clock is
 HEALTH_EXPIRY = 300  # seconds
+BATCH_EXPIRY = 300  # seconds in the broker's queue, which is never the store of record
 ALERT_EXPIRY = 3600  # seconds: later it is no news, and the batch has told it
 DENIED = 0x80  # PUBACK reasons from here on are refusals
 NO_RIGHTS = "the broker: refused: it denies this device its topics; headquarters revoked it, or did not register it"
@@ -96,6 +98,20 @@ class Teller:
             nonce=nonce,
         )
         return Message(self.topic("birth"), birth.payload(), retain=True, content_type=PLAIN)
+
+    def batch(self, batch: Frozen) -> Message:
+        """Rows, as they were frozen; beside them what a reader of cloud events asks of every message."""
+        branch = self._sender.branch
+        event = (
+            ("specversion", "1.0"),
+            ("id", batch.id),
+            ("source", branch.topic("")[:-1]),
+            ("type", "footfall.batch"),
+            ("time", rfc3339(self._clock.now())),
+            ("dataschema", f"urn:footfall:{wire.schema_of(batch.payload)}"),
+        )
+        topic = self.topic("batch" if batch.lane == "fresh" else "backlog")
+        return Message(topic, batch.payload, expiry=BATCH_EXPIRY, content_type=wire.CONTENT_TYPE, properties=event)
 
     def alert(self, alert: Alert) -> Message:
         """A copy of a step of an alert."""

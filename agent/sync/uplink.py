@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent.buffer.greeting import AGAIN
-from agent.contract import caps, wire
+from agent.contract import caps
 from agent.contract.caps import WireError, parse_json
 from agent.contract.messages import Answer, Credit, Hello, State, read_message
-from agent.contract.times import rfc3339
 from agent.contract.topics import hq_state
 from agent.foundation.machine import clock_sync
-from agent.foundation.mqtt import NO_SUBSCRIBERS, Link, LinkDown, LinkSettings, Message, Received
+from agent.foundation.mqtt import NO_SUBSCRIBERS, Link, LinkDown, LinkSettings, Received
 from agent.sync.flights import RESEND_CAP, RESEND_FIRST, Flights
 from agent.sync.pace import Bucket, Gate, Throughput
 from agent.sync.telling import Contact, Sender, Sources, Teller
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-BATCH_EXPIRY = 300  # seconds in the broker's queue, which is never the store of record
 INBOX = 200  # messages waiting to be taken; HQ never has more than the outbox's four to answer, hello and commands
 MOST_COPIES = 20  # alert steps copied at a time; the batch tells all of them
 DISK_AGAIN = 5.0  # real seconds after the disk did not let us freeze a batch
@@ -225,15 +223,8 @@ class Uplink:
         if batch.lane == "backlog":
             self._bucket.spend(batch, began)
         self.contact.bytes_sent += len(batch.payload)
-        message = Message(
-            self._sender.branch.topic("batch" if batch.lane == "fresh" else "backlog"),
-            batch.payload,
-            expiry=BATCH_EXPIRY,
-            content_type=wire.CONTENT_TYPE,
-            properties=self._cloud_event(batch),
-        )
         try:
-            reason = await self._link.publish(message)
+            reason = await self._link.publish(self.teller.batch(batch))
         except LinkDown:
             line.lost(batch)
             return  # it stays in the outbox and goes again after the reconnect
@@ -252,17 +243,6 @@ class Uplink:
             wait = self._timing.nobody * random.uniform(0.8, 1.2)  # noqa: S311 - spreads stores, hides nothing
             gate.pause(asyncio.get_running_loop().time() + wait)
             log.info("nobody_ingests", pause_s=round(wait))
-
-    def _cloud_event(self, batch: Frozen) -> tuple[tuple[str, str], ...]:
-        branch = self._sender.branch
-        return (
-            ("specversion", "1.0"),
-            ("id", batch.id),
-            ("source", branch.topic("")[:-1]),
-            ("type", "footfall.batch"),
-            ("time", rfc3339(self._clock.now())),
-            ("dataschema", f"urn:footfall:{wire.schema_of(batch.payload)}"),
-        )
 
     # ---- what HQ says
 

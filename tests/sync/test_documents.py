@@ -17,7 +17,7 @@ from agent.contract.happenings import Alert, ManualCount
 from agent.contract.messages import Desired, document_sha
 from agent.documents import FOLDER, texts
 from agent.foundation.mqtt import Link, LinkSettings
-from agent.sync import desk, telling, uplink
+from agent.sync import desk, telling
 from tests.sync.headquarters import BRANCH, QUICK, STARTED, Shop, eventually
 from tests.sync.test_desk import desk as a_desk
 
@@ -49,7 +49,7 @@ def test_expiries_are_those_of_the_programs():
     """The document's figures are the code's."""
     expiry = {channel.leaf: channel.expiry for channel in CHANNELS}
 
-    assert expiry["batch"] == expiry["backlog"] == uplink.BATCH_EXPIRY
+    assert expiry["batch"] == expiry["backlog"] == telling.BATCH_EXPIRY
     assert expiry["health"] == telling.HEALTH_EXPIRY
     assert expiry["alert"] == telling.ALERT_EXPIRY
     assert expiry["reply"] == desk.REPLY_EXPIRY
